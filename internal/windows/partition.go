@@ -1,0 +1,7 @@
+package windows
+
+// Partition names one partition of an input topic.
+type Partition struct {
+	Topic string
+	ID    int
+}
