@@ -38,20 +38,6 @@ func (d Day) String() string {
 	return d.Start().Format(time.DateOnly)
 }
 
-// addMonths moves the day by calendar months; a day that the month lacks becomes the month's last.
-func (d Day) addMonths(n int) Day {
-	year, month, day := d.Start().Date()
-	first := time.Date(year, month+time.Month(n), 1, 0, 0, 0, 0, time.UTC)
-	last := first.AddDate(0, 1, -1).Day()
-	return DayOf(first) + Day(min(day, last)-1)
-}
-
-// Period is a length in calendar months and days; both count.
-type Period struct{ Months, Days int }
-
-// Before is the day one period before d: first the months back, then the days.
-func (p Period) Before(d Day) Day { return d.addMonths(-p.Months) - Day(p.Days) }
-
 // Instant is a time in nanoseconds since 1970, for records that must be small. Times further than 146 years from 1970 are
 // moved to that bound, so that the difference of two instants never overflows.
 type Instant int64

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"sendwatch/internal/windows"
 )
 
 // on reads a YYYY-MM-DD day.
@@ -18,25 +20,24 @@ func on(t testing.TB, text string) Day {
 }
 
 func TestPeriodIsCalendarMonths(t *testing.T) {
-	half := Period{Months: 6}
-	for _, c := range []struct {
-		period    Period
-		day, want string
-	}{
-		{half, "2026-09-15", "2026-03-15"},
-		{half, "2026-08-31", "2026-02-28"}, // a day that the month lacks becomes its last
-		{half, "2026-08-28", "2026-02-28"},
-		{half, "2024-08-31", "2024-02-29"}, // leap year
-		{half, "2026-03-31", "2025-09-30"},
-		{half, "2026-01-01", "2025-07-01"},
-		{half, "2026-12-31", "2026-06-30"},
-		{Period{Months: 1}, "2026-03-31", "2026-02-28"},
-		{Period{Months: 12}, "2024-02-29", "2023-02-28"},
-		{Period{Days: 180}, "2026-06-30", "2026-01-01"},
-		{Period{Months: 6, Days: 31}, "2026-08-31", "2026-01-28"},
-		{half, "1970-01-31", "1969-07-31"},
+	for _, c := range []struct{ period, day, want string }{
+		{"6mo", "2026-09-15", "2026-03-15"},
+		{"6mo", "2026-08-31", "2026-02-28"}, // a day that the month lacks becomes its last
+		{"6mo", "2026-08-28", "2026-02-28"},
+		{"6mo", "2024-08-31", "2024-02-29"}, // leap year
+		{"6mo", "2026-03-31", "2025-09-30"},
+		{"6mo", "2026-01-01", "2025-07-01"},
+		{"6mo", "2026-12-31", "2026-06-30"},
+		{"1mo", "2026-03-31", "2026-02-28"},
+		{"12mo", "2024-02-29", "2023-02-28"},
+		{"180d", "2026-06-30", "2026-01-01"},
+		{"6mo", "1970-01-31", "1969-07-31"},
 	} {
-		if got := c.period.Before(on(t, c.day)).String(); got != c.want {
+		p, err := windows.ParsePeriod(c.period)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (Rules{Period: p}).before(on(t, c.day)).String(); got != c.want {
 			t.Errorf("%v before %s: got %s, want %s", c.period, c.day, got, c.want)
 		}
 	}
@@ -44,10 +45,10 @@ func TestPeriodIsCalendarMonths(t *testing.T) {
 
 func TestPeriodNeverRunsBackwards(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := Period{Months: rapid.IntRange(0, 30).Draw(t, "months"), Days: rapid.IntRange(0, 400).Draw(t, "days")}
+		r := genRules(t)
 		d := Day(rapid.IntRange(-40000, 80000).Draw(t, "day"))
-		if p.Before(d) > p.Before(d+1) {
-			t.Fatalf("%v before %v is later than before the day after", p, d)
+		if r.before(d) > r.before(d+1) {
+			t.Fatalf("%v before %v is later than before the day after", r.Period, d)
 		}
 	})
 }

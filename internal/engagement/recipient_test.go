@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sendwatch/internal/event"
+	"sendwatch/internal/windows"
 )
 
 // happening is one event of one recipient, as tests write it.
@@ -183,14 +184,14 @@ func genHappenings(t *rapid.T, days int) []happening {
 }
 
 // bruteState reads contract section 6 and 12 as they are written, over the whole list of events in order of time.
-func bruteState(rules Rules, list []happening, day Day) State {
+func bruteState(rules Rules, list []happening, today Day) State {
 	var first, last, acted = Never, Never, Never
 	for _, h := range list {
 		if h.kind == NotSeen {
 			continue
 		}
 		d := DayOf(h.at)
-		if last == Never || last < rules.Period.Before(d)-31 {
+		if last == Never || last < rules.before(d)-31 {
 			first, acted = d, Never // forgotten: comes back as new
 		}
 		last = d
@@ -198,13 +199,13 @@ func bruteState(rules Rules, list []happening, day Day) State {
 			acted = d
 		}
 	}
-	cut := rules.Period.Before(day)
+	cut := rules.before(today)
 	switch {
 	case last == Never || last < cut:
 		return Unknown
 	case acted != Never && acted >= cut:
 		return Engaged
-	case first >= day-Day(rules.NewFor):
+	case first >= today-Day(rules.NewFor):
 		return New
 	}
 	return Unengaged
@@ -240,12 +241,12 @@ func TestOrderDoesNotMatter(t *testing.T) {
 }
 
 func genRules(t *rapid.T) Rules {
-	r := Rules{
-		Period:       Period{Months: rapid.IntRange(1, 14).Draw(t, "months"), Days: rapid.IntRange(0, 40).Draw(t, "days")},
+	months, days := rapid.IntRange(1, 14).Draw(t, "months"), rapid.IntRange(0, 40).Draw(t, "days")
+	return Rules{
+		Period:       windows.Period{Months: months, Duration: time.Duration(days) * day},
+		NewFor:       rapid.IntRange(0, months*28+days).Draw(t, "newFor"),
 		HonourWithin: 48 * time.Hour,
 	}
-	r.NewFor = rapid.IntRange(0, r.Period.Months*28+r.Period.Days).Draw(t, "newFor")
-	return r
 }
 
 func TestBoundsInvertEachOther(t *testing.T) {
@@ -267,12 +268,13 @@ func TestRulesValidate(t *testing.T) {
 		rules Rules
 		want  string
 	}{
-		{Rules{Period: Period{}, NewFor: 0}, "engagement.period"},
-		{Rules{Period: Period{Months: -1, Days: 400}}, "engagement.period"},
-		{Rules{Period: Period{Months: 400}}, "engagement.period"},
-		{Rules{Period: Period{Months: 1}, NewFor: 29}, "engagement.new_for: found 29 days, allowed is at most engagement.period (28 days)"},
-		{Rules{Period: Period{Months: 1}, NewFor: -1}, "engagement.new_for"},
-		{Rules{Period: Period{Months: 1}, HonourWithin: -1}, "engagement.honour_within"},
+		{Rules{Period: windows.Period{Duration: 36 * time.Hour}}, "engagement.period"},
+		{Rules{}, "engagement.period"},
+		{Rules{Period: windows.Period{Months: -1, Duration: 400}}, "engagement.period"},
+		{Rules{Period: windows.Period{Months: 400}}, "engagement.period"},
+		{Rules{Period: windows.Period{Months: 1}, NewFor: 29}, "engagement.new_for: found 29 days, allowed is at most engagement.period (28 days)"},
+		{Rules{Period: windows.Period{Months: 1}, NewFor: -1}, "engagement.new_for"},
+		{Rules{Period: windows.Period{Months: 1}, HonourWithin: -1}, "engagement.honour_within"},
 	} {
 		if err := c.rules.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: got %v, want %s", c.rules, err, c.want)
