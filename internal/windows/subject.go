@@ -179,6 +179,3 @@ func unhex(b byte) (byte, bool) {
 	}
 	return 0, false
 }
-
-// Labels are the dimensions of a subject in the order of its key. In JSON they are an object in that order.
-type Labels []Label
