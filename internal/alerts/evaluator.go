@@ -1,0 +1,483 @@
+package alerts
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"sendwatch/internal/policy"
+	"sendwatch/internal/windows"
+)
+
+// Evaluator judges many subjects and keeps their alerts, all in memory. What it is given (counts, moments) decides what it
+// returns, so the same stream gives the same records live, offline and after a restart from Saved. It is not safe for
+// concurrent use.
+//
+// Every call of Evaluate has the effect of judging every subject. Only those are looked at whose reading can differ from the
+// evaluation before: that something was counted for, that a bucket ended for, or whose alert has a time that is due.
+type Evaluator struct {
+	ret  windows.Retention // what the state keeps: it decides which exposure spans exist
+	keep windows.Retention // what is held in memory: as far back as any window or exposure reaches
+
+	rules  []*rule
+	byKey  map[string]*rule                // by Ref.key("")
+	judges [windows.NumSteps]*windows.Sums // by grain: the windows of the rules that are as fine or finer
+
+	subjects map[string]*subject
+	list     []*subject
+	parts    map[uint64][]*subject // by hash of a subject's labels: the subjects with one dimension more
+	dirty    []*subject
+
+	alerts    map[string]*alert // by key: pending and open ones
+	incidents map[scope]*incident
+	changed   map[string]struct{} // keys of alerts whose stored form is out of date
+	nextDue   time.Time           // no alert changes before by time alone; zero = look
+	losses    map[lossKey]*loss   // system alerts, by input partition
+
+	last     Moment
+	newest   time.Time // the highest as_of so far: what is kept is measured from it
+	judgeAll bool      // something other than counts changed: policies, all counts anew
+	turn     uint64    // number of the evaluation
+}
+
+// subject is one subject with its counts.
+type subject struct {
+	key    string
+	labels windows.Labels
+	series *windows.Series
+	rules  []*rule // those that apply, in order
+	alerts []*alert
+	dirty  bool
+	// settled: no bucket of that step is left that a reading looks at, and it was judged since.
+	settled [windows.NumSteps]bool
+}
+
+// alert is a pending or open alert.
+type alert struct {
+	key     string
+	ref     Ref
+	rule    *rule  // nil when gone
+	gone    string // why it has no rule any more
+	orphan  bool   // and will never have one again, whatever the configuration says
+	subject *subject
+	status  Status
+	turn    uint64 // last evaluation that judged it
+}
+
+// NewEvaluator returns an evaluator without subjects and alerts. ret is the retention of the state, not less than its windows.
+func NewEvaluator(set *policy.Set, ret windows.Retention) *Evaluator {
+	e := &Evaluator{
+		ret: ret, subjects: map[string]*subject{}, parts: map[uint64][]*subject{}, alerts: map[string]*alert{},
+		incidents: map[scope]*incident{}, changed: map[string]struct{}{}, losses: map[lossKey]*loss{},
+	}
+	e.SetPolicies(set)
+	return e
+}
+
+// SetPolicies puts other policies in force, from the next evaluation on. An open alert whose limit is the same goes on; one
+// whose limit is gone resolves at the next evaluation on fresh data.
+func (e *Evaluator) SetPolicies(set *policy.Set) {
+	e.rules = compile(set, e.ret)
+	e.byKey = make(map[string]*rule, len(e.rules))
+	for _, r := range e.rules {
+		e.byKey[r.ref.key("")] = r
+	}
+	var ws []windows.Window
+	for _, r := range e.rules {
+		ws = append(ws, r.ref.Window)
+	}
+	e.keep = windows.NewPlan(ws, e.ret).Retention(e.ret)
+	for g := range e.keep { // and two days more, for an as_of that goes back
+		e.keep[g] = min(e.ret[g], e.keep[g]+48*time.Hour)
+	}
+	for g := windows.Minute; int(g) < windows.NumSteps; g++ {
+		var ws []windows.Window
+		for _, r := range e.rules {
+			if r.grain > g {
+				continue
+			}
+			r.slot[g] = slices.Index(ws, r.ref.Window)
+			if r.slot[g] < 0 {
+				r.slot[g] = len(ws)
+				ws = append(ws, r.ref.Window)
+			}
+		}
+		e.judges[g] = windows.NewPlan(ws, e.ret).NewSums()
+	}
+	for _, s := range e.list {
+		s.rules = e.applying(s.labels)
+	}
+	for _, a := range e.alerts {
+		e.bind(a)
+	}
+	e.judgeAll = true
+}
+
+// bind finds the rule of an alert among those in force.
+func (e *Evaluator) bind(a *alert) {
+	if a.ref.Policy == SystemPolicy || a.orphan {
+		return
+	}
+	switch r := e.byKey[a.ref.key("")]; {
+	case r == nil:
+		a.rule, a.gone = nil, "the limit is no longer in the configuration"
+	case !r.holds(a.subject.labels):
+		a.rule, a.gone = nil, "the limit no longer applies to this subject"
+	default:
+		a.rule, a.gone = r, ""
+		if a.ref != r.ref {
+			a.ref = r.ref
+			e.changed[a.key] = struct{}{}
+		}
+	}
+}
+
+func (e *Evaluator) applying(labels windows.Labels) []*rule {
+	n := 0
+	for _, r := range e.rules {
+		if r.holds(labels) {
+			n++
+		}
+	}
+	if n == len(e.rules) {
+		return e.rules // shared by most subjects
+	}
+	rules := make([]*rule, 0, n)
+	for _, r := range e.rules {
+		if r.holds(labels) {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+// Retention is what a Series for Load has to hold.
+func (e *Evaluator) Retention() windows.Retention { return e.keep }
+
+// Add counts n more for a subject, which may be negative. The subject is judged at the next evaluation.
+func (e *Evaluator) Add(key string, step windows.Step, bucket int64, c windows.Counter, n int64) {
+	s := e.subject(key)
+	if s == nil {
+		return
+	}
+	s.series.Add(step, bucket, c, n)
+	e.touch(s)
+}
+
+// Load replaces all counts of a subject. The evaluator reads the series from now on; whoever else adds to it calls Touch.
+func (e *Evaluator) Load(key string, series *windows.Series) {
+	if s := e.subject(key); s != nil {
+		s.series = series
+		e.touch(s)
+	}
+}
+
+// Touch has a subject judged at the next evaluation, after its series changed.
+func (e *Evaluator) Touch(key string) {
+	if s := e.subjects[key]; s != nil {
+		e.touch(s)
+	}
+}
+
+// Reset forgets all counts, not the alerts. The next evaluation judges everything: load all counts before.
+func (e *Evaluator) Reset() {
+	for _, s := range e.list {
+		s.series = windows.NewSeries(e.keep)
+		s.settled = [windows.NumSteps]bool{}
+	}
+	e.forget(func(*subject) bool { return true })
+	e.judgeAll = true
+}
+
+// Trim forgets counts that no evaluation will look at, and subjects that have none left. Call it now and then, with the
+// newest as_of; series that were loaded are trimmed too.
+func (e *Evaluator) Trim(asOf time.Time) {
+	for _, s := range e.list {
+		s.series.Trim(asOf)
+	}
+	e.forget(func(s *subject) bool { return s.series.Empty() })
+}
+
+// Subjects is how many subjects are held.
+func (e *Evaluator) Subjects() int { return len(e.list) }
+
+// forget drops the subjects that may go and have no alert.
+func (e *Evaluator) forget(may func(*subject) bool) {
+	e.list = slices.DeleteFunc(e.list, func(s *subject) bool {
+		if len(s.alerts) > 0 || !may(s) {
+			return false
+		}
+		delete(e.subjects, s.key)
+		return true
+	})
+	e.dirty = slices.DeleteFunc(e.dirty, func(s *subject) bool { return e.subjects[s.key] != s })
+	clear(e.parts)
+	for _, s := range e.list {
+		e.index(s)
+	}
+}
+
+func (e *Evaluator) touch(s *subject) {
+	s.settled = [windows.NumSteps]bool{}
+	if !s.dirty {
+		s.dirty = true
+		e.dirty = append(e.dirty, s)
+	}
+}
+
+// subject finds or makes a subject; nil when the key is not one.
+func (e *Evaluator) subject(key string) *subject {
+	if s := e.subjects[key]; s != nil {
+		return s
+	}
+	labels, ok := windows.ParseSubject(key)
+	if !ok {
+		return nil
+	}
+	s := &subject{key: strings.Clone(key), labels: labels, series: windows.NewSeries(e.keep)}
+	s.rules = e.applying(s.labels)
+	e.subjects[s.key] = s
+	e.list = append(e.list, s)
+	e.index(s)
+	return s
+}
+
+// transition is a change of an alert in one evaluation, before it is written down.
+type transition struct {
+	alert   *alert
+	change  Change
+	reading windows.Reading
+	bounds  judged
+}
+
+// judged is the window and formula that a reading was made with.
+type judged struct {
+	m    Moment
+	kept windows.Kept
+}
+
+// Evaluate judges at the given moment and returns what changed, ordered by subject key, then by policy, limit and window. An
+// alert changes at most once in an evaluation.
+func (e *Evaluator) Evaluate(m Moment) []Record {
+	e.turn++
+	if m.At.After(e.newest) {
+		e.newest = m.At
+	}
+	turn := judged{m, e.ret.At(e.newest)}
+	var found []transition
+	grain, rolled := e.rolled(m.At)
+	back := m.At.Before(e.last.At)
+	if rolled {
+		for _, s := range e.list {
+			if g := s.grain(grain); e.judgeAll || back || s.dirty || !s.settled[g] {
+				found = e.judge(found, s, g, turn)
+			}
+		}
+	} else {
+		for _, s := range e.dirty {
+			found = e.judge(found, s, windows.Day, turn)
+		}
+	}
+	for _, s := range e.dirty {
+		s.dirty = false
+	}
+	e.dirty = e.dirty[:0]
+	found = e.judgeDue(found, turn)
+	found = e.judgeLosses(found, turn)
+	e.judgeAll, e.last = false, m
+	if len(found) == 0 {
+		return nil
+	}
+	slices.SortFunc(found, func(a, b transition) int {
+		return cmp.Or(cmp.Compare(a.alert.subject.key, b.alert.subject.key), cmp.Compare(a.alert.order(), b.alert.order()),
+			cmp.Compare(a.alert.key, b.alert.key))
+	})
+	e.assignIncidents(found)
+	records := make([]Record, len(found))
+	for i := range found {
+		records[i] = e.record(&found[i])
+	}
+	return records
+}
+
+// grain is the grain up to which a subject is judged when buckets of step g ended.
+func (s *subject) grain(g windows.Step) windows.Step {
+	if s.dirty {
+		return windows.Day
+	}
+	return g
+}
+
+func (a *alert) order() int {
+	if a.rule == nil {
+		return -1
+	}
+	return a.rule.order
+}
+
+// rolled says which buckets ended between the evaluation before and this one: those of the step and of finer ones.
+func (e *Evaluator) rolled(at time.Time) (windows.Step, bool) {
+	for g := windows.Day; ; g-- {
+		if e.judgeAll || g.Bucket(at) != g.Bucket(e.last.At) {
+			return g, true
+		}
+		if g == windows.Minute {
+			return 0, false
+		}
+	}
+}
+
+// judge judges a subject by its rules up to a grain.
+func (e *Evaluator) judge(found []transition, s *subject, upTo windows.Step, t judged) []transition {
+	sums := e.judges[upTo]
+	sums.Load(s.series, t.m.At, t.kept)
+	for _, r := range s.rules {
+		if r.grain > upTo {
+			continue
+		}
+		reading, err := sums.Read(r.slot[upTo], r.ref.Formula, r.ref.JudgeWindow)
+		if err != nil {
+			continue // as_of went back behind what is kept: nothing can be said, and the feed is stale
+		}
+		found = e.observe(found, s, r, reading, t)
+	}
+	e.settle(s, upTo, t)
+	return found
+}
+
+// settle notes for which steps nothing will change until something is counted.
+func (e *Evaluator) settle(s *subject, upTo windows.Step, t judged) {
+	for g := windows.Minute; g <= upTo; g++ {
+		newest, ok := s.series.Newest(g)
+		s.settled[g] = !ok || newest < e.keep.Oldest(g, t.m.At)
+	}
+}
+
+// observe takes the alert of a rule and a subject one step on.
+func (e *Evaluator) observe(found []transition, s *subject, r *rule, reading windows.Reading, t judged) []transition {
+	j := r.judge(reading)
+	a := s.alert(r)
+	if a == nil {
+		if j.Verdict != policy.Breach {
+			return found
+		}
+		a = &alert{key: r.ref.key(s.key), ref: r.ref, rule: r, subject: s}
+	}
+	a.turn = e.turn
+	o := Observation{Breach: j.Verdict == policy.Breach, Certain: j.Certain, Reading: reading}
+	next, change := Step(a.status, r.timing, o, t.m, e.last.Now)
+	if change == Fired {
+		next.ID = r.ref.episodeID(s.key, next.StartsAt)
+	}
+	e.update(a, next)
+	if change != Unchanged {
+		found = append(found, transition{a, change, reading, t})
+	}
+	return found
+}
+
+// alert returns the subject's alert for a rule, nil when there is none.
+func (s *subject) alert(r *rule) *alert {
+	for _, a := range s.alerts {
+		if a.rule == r {
+			return a
+		}
+	}
+	return nil
+}
+
+// update gives an alert its new status and keeps it only while there is something to remember.
+func (e *Evaluator) update(a *alert, next Status) {
+	if next.Phase != a.status.Phase {
+		e.nextDue = time.Time{}
+		switch {
+		case next.Phase == Idle:
+			delete(e.alerts, a.key)
+			a.subject.alerts = slices.DeleteFunc(a.subject.alerts, func(x *alert) bool { return x == a })
+		case a.status.Phase == Idle:
+			e.alerts[a.key] = a
+			a.subject.alerts = append(a.subject.alerts, a)
+		}
+	}
+	if !sameStored(a.status, next) {
+		e.changed[a.key] = struct{}{}
+		e.nextDue = time.Time{}
+	}
+	a.status = next
+}
+
+// sameStored tells whether the stored form need not be written again.
+func sameStored(a, b Status) bool {
+	if a.InBreach && b.InBreach {
+		a.LastBreach = b.LastBreach // follows from the time of the last evaluation
+	}
+	return a == b
+}
+
+// judgeDue judges the alerts that may change now although nothing was counted, and resolves those without a rule.
+func (e *Evaluator) judgeDue(found []transition, t judged) []transition {
+	if !e.nextDue.IsZero() && t.m.Now.Before(e.nextDue) {
+		return found
+	}
+	for _, key := range e.alertKeys() {
+		a := e.alerts[key]
+		switch {
+		case a.ref.Policy == SystemPolicy || a.turn == e.turn:
+		case a.rule == nil:
+			found = e.resolveGone(found, a, t)
+		default:
+			if due := a.status.due(a.rule.timing); !due.IsZero() && !t.m.Now.Before(due) {
+				reading, err := windows.Read(a.subject.series, a.ref.Formula, a.ref.Window, t.m.At, t.kept, a.ref.JudgeWindow)
+				if err == nil {
+					found = e.observe(found, a.subject, a.rule, reading, t)
+				}
+			}
+		}
+	}
+	e.nextDue = t.m.Now.Add(365 * 24 * time.Hour)
+	for _, a := range e.alerts {
+		if a.rule == nil {
+			if a.gone != "" {
+				e.nextDue = t.m.Now
+			}
+			continue
+		}
+		if due := a.status.due(a.rule.timing); !due.IsZero() && due.Before(e.nextDue) {
+			e.nextDue = due
+		}
+	}
+	return found
+}
+
+// alertKeys are the keys of all alerts, in order, so that two runs go the same way.
+func (e *Evaluator) alertKeys() []string {
+	keys := make([]string, 0, len(e.alerts))
+	for k := range e.alerts {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// resolveGone closes an alert that no rule stands behind.
+func (e *Evaluator) resolveGone(found []transition, a *alert, t judged) []transition {
+	if a.status.Phase == Pending {
+		e.update(a, Status{})
+		return found
+	}
+	if !t.m.Fresh {
+		return found
+	}
+	reading := a.status.AtFire // when the window itself is gone: the last that is known
+	if a.ref.Window.Length > 0 {
+		r, err := windows.Read(a.subject.series, a.ref.Formula, a.ref.Window, t.m.At, t.kept, a.ref.JudgeWindow)
+		if err == nil {
+			reading = r
+		}
+	}
+	next := told(a.status, t.m.Now)
+	next.Phase, next.InBreach = Idle, false
+	e.update(a, next)
+	return append(found, transition{a, Resolved, reading, t})
+}
