@@ -1,0 +1,193 @@
+package testparts
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// RedisOptions says which Redis to start.
+type RedisOptions struct {
+	Cluster bool     // six servers: three masters with a replica each
+	AOF     bool     // appendonly yes, appendfsync everysec: survives a kill but for its last second
+	Config  []string // more settings, as "maxmemory 100mb"
+}
+
+// RedisServer is a running Redis: one server, or the six of a cluster.
+type RedisServer struct {
+	Addr    string   // host:port of the first server
+	Addrs   []string // of all
+	Nodes   []*RedisNode
+	options RedisOptions
+	formed  bool
+}
+
+// RedisNode is one redis-server.
+type RedisNode struct {
+	*process
+	Dir  string // where it keeps its data
+	port int
+}
+
+// NewRedis lays out servers below dir and chooses their ports, and starts nothing.
+func NewRedis(dir string, o RedisOptions) (*RedisServer, error) {
+	path, err := lookPath("redis-server")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := lookPath("redis-cli"); err != nil {
+		return nil, err
+	}
+	n := 1
+	if o.Cluster {
+		n = 6
+	}
+	ports, err := freePorts(2 * n)
+	if err != nil {
+		return nil, err
+	}
+	r := &RedisServer{options: o}
+	for i := range n {
+		s := &RedisNode{port: ports[2*i], Dir: filepath.Join(dir, fmt.Sprintf("redis-%d", i+1))}
+		if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+			return nil, err
+		}
+		args := []string{"--bind", "127.0.0.1", "--port", fmt.Sprint(s.port), "--dir", s.Dir, "--save", "", "--maxmemory-policy", "noeviction"}
+		if o.AOF {
+			args = append(args, "--appendonly", "yes", "--appendfsync", "everysec")
+		}
+		if o.Cluster {
+			args = append(args, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", fmt.Sprint(ports[2*i+1]))
+		}
+		for _, setting := range o.Config {
+			name, value, _ := strings.Cut(setting, " ")
+			args = append(args, "--"+name, value)
+		}
+		s.process = &process{name: "redis " + loopback(s.port), path: path, args: args, dir: s.Dir, log: s.Dir + ".log", within: 20 * time.Second}
+		s.ready = func() bool { return strings.HasPrefix(ask(loopback(s.port), "PING"), "+PONG") }
+		r.Nodes = append(r.Nodes, s)
+		r.Addrs = append(r.Addrs, loopback(s.port))
+	}
+	r.Addr = r.Addrs[0]
+	return r, nil
+}
+
+// Redis starts a Redis for one test and ends it with it.
+func Redis(t testing.TB, o RedisOptions) *RedisServer {
+	t.Helper()
+	r, err := NewRedis(t.TempDir(), o)
+	if err == nil {
+		t.Cleanup(func() { _ = r.Kill() })
+		err = r.Start()
+	}
+	if err != nil {
+		unavailable(t, err)
+	}
+	return r
+}
+
+// Start starts every server that is not running and waits until all answer; the first time it forms the cluster.
+func (r *RedisServer) Start() error {
+	for _, s := range r.Nodes {
+		if s.pid() == 0 {
+			if err := s.start(); err != nil {
+				return err
+			}
+		}
+	}
+	for _, s := range r.Nodes {
+		if err := s.await(); err != nil {
+			return err
+		}
+	}
+	if !r.options.Cluster {
+		return nil
+	}
+	if !r.formed {
+		args := append([]string{"--cluster", "create"}, r.Addrs...)
+		if out, err := exec.Command("redis-cli", append(args, "--cluster-replicas", "1", "--cluster-yes")...).CombinedOutput(); err != nil {
+			return fmt.Errorf("redis-cli --cluster create: %w:\n%s", err, out)
+		}
+		r.formed = true
+	}
+	return r.awaitCluster()
+}
+
+// awaitCluster waits until every server says that the cluster is whole and knows all six.
+func (r *RedisServer) awaitCluster() error {
+	deadline := time.Now().Add(30 * time.Second)
+	for _, addr := range r.Addrs {
+		for {
+			info := ask(addr, "CLUSTER INFO")
+			if strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:6") &&
+				strings.Contains(info, "cluster_slots_ok:16384") {
+				break
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("redis cluster: %s is not whole after 30 s:\n%s", addr, info)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// Stop ends every server in good order.
+func (r *RedisServer) Stop() error { return r.each((*RedisNode).Stop) }
+
+// Kill ends every server at once, as a crash does.
+func (r *RedisServer) Kill() error { return r.each((*RedisNode).Kill) }
+
+func (r *RedisServer) each(do func(*RedisNode) error) error {
+	var all []error
+	for _, s := range r.Nodes {
+		all = append(all, do(s))
+	}
+	return errors.Join(all...)
+}
+
+// Start starts this server and waits until it answers.
+func (s *RedisNode) Start() error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	return s.await()
+}
+
+// Stop ends this server in good order.
+func (s *RedisNode) Stop() error { return s.end(syscall.SIGTERM) }
+
+// Kill ends this server at once, as a crash does.
+func (s *RedisNode) Kill() error { return s.end(syscall.SIGKILL) }
+
+// Freeze stops the server from running without ending it, until Thaw.
+func (s *RedisNode) Freeze() error { return s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (s *RedisNode) Thaw() error { return s.signal(syscall.SIGCONT) }
+
+// PID is the server's process id, 0 when it is not running.
+func (s *RedisNode) PID() int { return s.pid() }
+
+// ask sends one inline command and returns the beginning of the answer, "" when there is none.
+func ask(addr, command string) string {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Second))
+	if _, err := c.Write([]byte(command + "\r\n")); err != nil {
+		return ""
+	}
+	b := make([]byte, 4096)
+	n, _ := c.Read(b)
+	return string(b[:n])
+}
