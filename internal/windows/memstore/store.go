@@ -1,0 +1,229 @@
+package memstore
+
+import (
+	"hash/maphash"
+	"math"
+	"time"
+
+	"sendwatch/internal/engagement"
+	"sendwatch/internal/event"
+	"sendwatch/internal/windows"
+)
+
+// Providers says which mailbox provider a recipient belongs to, and which providers send complaint reports.
+type Providers interface {
+	// Of returns the provider of a recipient's address, "" without an address.
+	Of(recipient string) string
+	// Reports tells whether complaints about mail at the provider come back to the sender.
+	Reports(provider string) bool
+}
+
+// Options say what is counted and kept.
+type Options struct {
+	Combinations []windows.Combination // subjects
+	Retention    windows.Retention     // of buckets; Trim applies it
+	Late         time.Duration         // events older than this count as late; 0 = none is
+	Horizon      time.Duration         // of repeats; 0 = off
+	Engagement   *engagement.Rules     // nil = off: recipients are not looked at
+	Providers    Providers             // required
+}
+
+// Store is the state. Make one with New.
+type Store struct {
+	o       Options
+	hash    maphash.Seed
+	repeats *repeats
+	tenants map[string]*tenant
+
+	subjects []*Subject
+	byKey    map[string]*Subject
+	routes   map[uint64]*route
+	used     [windows.NumDimensions]bool // by some combination
+
+	bounds    [512]engagement.Bounds // of days, by day modulo size
+	forgotten engagement.Day         // who was last seen before may go
+	newest    time.Time              // of counted events
+	touched   []*Subject
+	spare     []*Subject // the list that Touched gave out last
+	totals    Totals
+	positions map[windows.Partition]*position
+	key       []byte // scratch
+}
+
+// Totals is what became of the events taken so far. Read is the sum of the others.
+type Totals struct {
+	Read, Counted, Duplicate, Late, Ignored int64
+	Rejected                                map[event.Reason]int64
+}
+
+type tenant struct {
+	name   string
+	people people
+}
+
+type position struct {
+	next   int64
+	newest time.Time
+}
+
+// New returns an empty store.
+func New(o Options) *Store {
+	s := &Store{
+		o: o, hash: maphash.MakeSeed(),
+		repeats: newRepeats(int64(math.Ceil(o.Horizon.Seconds()))),
+		tenants: map[string]*tenant{}, byKey: map[string]*Subject{}, routes: map[uint64]*route{},
+		forgotten: engagement.Never, positions: map[windows.Partition]*position{},
+		totals: Totals{Rejected: map[event.Reason]int64{}},
+	}
+	for _, c := range o.Combinations {
+		for _, d := range c {
+			s.used[d] = true
+		}
+	}
+	for i := range s.bounds {
+		s.bounds[i].Day = engagement.Never
+	}
+	return s
+}
+
+// Add takes the outcome of one record of a partition, at its offset. Records below the partition's next offset have been
+// taken and change nothing. now is the clock that "late" is measured by.
+func (s *Store) Add(p windows.Partition, offset int64, r *event.Result, now time.Time) {
+	at := s.positions[p]
+	if at == nil {
+		at = &position{next: math.MinInt64}
+		s.positions[p] = at
+	}
+	if offset < at.next {
+		return
+	}
+	at.next = offset + 1
+	for i := range r.Events {
+		if t := r.Events[i].Time; t.After(at.newest) {
+			at.newest = t
+		}
+	}
+	s.Take(r, now)
+}
+
+// Take is Add for what comes from no partition: a file.
+func (s *Store) Take(r *event.Result, now time.Time) {
+	s.totals.Ignored += int64(r.Ignored)
+	if r.Rejected != nil {
+		s.totals.Rejected[r.Rejected.Reason]++
+	}
+	for i := range r.Events {
+		s.count(&r.Events[i], now)
+	}
+}
+
+// count is the whole of contract section 2 for one event: late, duplicate or counted, in this order.
+func (s *Store) count(e *event.Event, now time.Time) {
+	if s.o.Late > 0 && now.Sub(e.Time) > s.o.Late {
+		s.totals.Late++
+		return
+	}
+	seconds := e.Time.Unix()
+	recipient := maphash.String(s.hash, e.Recipient)
+	if s.o.Horizon > 0 {
+		if print, ok := s.fingerprint(e, recipient); ok && s.repeats.seen(print, seconds) {
+			s.totals.Duplicate++
+			return
+		}
+	}
+	s.totals.Counted++
+	if e.Time.After(s.newest) {
+		s.advance(e.Time, seconds)
+	}
+
+	r := s.route(e)
+	first, second, two := windows.CountersOf(e)
+	minute := windows.Minute.BucketOf(seconds)
+	state, suppressed := s.recipient(r.tenant, e, recipient, seconds)
+	delivered := first == windows.Delivered
+	for _, sub := range r.subjects {
+		if sub.minute != minute {
+			sub.turn(minute)
+		}
+		if !sub.touched {
+			sub.touched = true
+			s.touched = append(s.touched, sub)
+		}
+		sub.pending[first]++
+		if two {
+			sub.pending[second]++
+		}
+		if !delivered {
+			continue
+		}
+		if r.reports {
+			sub.pending[windows.DeliveredReporting]++
+		}
+		switch state {
+		case engagement.Engaged:
+			sub.pending[windows.DeliveredEngaged]++
+		case engagement.New:
+			sub.pending[windows.DeliveredNew]++
+		case engagement.Unengaged:
+			sub.pending[windows.DeliveredUnengaged]++
+		}
+		if suppressed {
+			sub.pending[windows.DeliveredSuppressed]++
+		}
+	}
+}
+
+func (s *Store) advance(t time.Time, seconds int64) {
+	s.newest = t
+	s.repeats.advance(seconds)
+	if s.o.Engagement != nil {
+		// A month of grace beyond being forgotten, for events that come late.
+		s.forgotten = s.boundsOf(engagement.DayOf(t)).Forgotten - 31
+	}
+}
+
+// fingerprint hashes what makes two events the same: type, recipient and id; without an id the message and the time. It is
+// false for an event that has neither.
+func (s *Store) fingerprint(e *event.Event, recipient uint64) (uint64, bool) {
+	h := mix(recipient, uint64(e.Type))
+	switch {
+	case e.ID != "":
+		return mix(h, maphash.String(s.hash, e.ID)), true
+	case e.MessageID != "":
+		h = mix(h, maphash.String(s.hash, e.MessageID))
+		h = mix(h, uint64(e.Time.Unix()))
+		return mix(h, uint64(e.Time.Nanosecond())+1), true
+	}
+	return 0, false
+}
+
+// recipient takes the event into its recipient's record. For a delivery it returns the recipient's state on that day and
+// whether it came too long after an unsubscribe or complaint.
+func (s *Store) recipient(t *tenant, e *event.Event, hash uint64, seconds int64) (engagement.State, bool) {
+	if s.o.Engagement == nil || e.Recipient == "" {
+		return engagement.Unknown, false
+	}
+	kind, at := engagement.KindOf(e), engagement.InstantOf(e.Time)
+	b := s.boundsOf(engagement.Day(windows.Day.BucketOf(seconds)))
+	r := t.people.see(hash, kind, at, b, s.forgotten)
+	if e.Type != event.Delivery {
+		return engagement.Unknown, false
+	}
+	return r.State(b), r.SuppressedFor(at, s.o.Engagement.HonourWithin)
+}
+
+func (s *Store) boundsOf(d engagement.Day) *engagement.Bounds {
+	b := &s.bounds[uint32(d)%uint32(len(s.bounds))]
+	if b.Day != d {
+		*b = s.o.Engagement.At(d)
+	}
+	return b
+}
+
+// mix combines two hashes into one that depends on both and on their order.
+func mix(a, b uint64) uint64 {
+	x := (a ^ 0x9e3779b97f4a7c15) * 0xff51afd7ed558ccd
+	x ^= x>>32 ^ b
+	x *= 0xc4ceb9fe1a85ec53
+	return x ^ x>>29
+}

@@ -1,0 +1,192 @@
+package memstore
+
+import (
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"sendwatch/internal/event"
+	"sendwatch/internal/windows"
+)
+
+// Subject is one subject's counts. Those of the minute that is being counted are kept apart and go into the series when
+// another minute comes, or when somebody asks.
+type Subject struct {
+	ID          int    // from 0, in order of first appearance
+	Key         string // as windows.Combination writes it
+	Combination int    // index into the store's combinations
+
+	series  *windows.Series
+	minute  int64
+	pending [windows.NumCounters]uint32
+	settled windows.Counts // of all buckets, without pending, since ResetSince
+	touched bool
+}
+
+// Series is the subject's series with all that was counted in it. It stays the store's own.
+func (s *Subject) Series() *windows.Series {
+	s.settle()
+	return s.series
+}
+
+// Since adds to c what was counted since the last ResetSince, in whatever bucket.
+func (s *Subject) Since(c *windows.Counts) {
+	for i, n := range s.pending {
+		c[i] += s.settled[i] + int64(n)
+	}
+}
+
+// ResetSince makes Since start again from zero.
+func (s *Subject) ResetSince() {
+	s.settle()
+	s.settled = windows.Counts{}
+}
+
+// turn begins another minute.
+func (s *Subject) turn(minute int64) {
+	s.settle()
+	s.minute = minute
+}
+
+// settle moves what is pending into the series.
+func (s *Subject) settle() {
+	hour, day := s.minute/60, s.minute/1440
+	if s.minute < 0 {
+		start := s.minute * 60
+		hour, day = windows.Hour.BucketOf(start), windows.Day.BucketOf(start)
+	}
+	for i, n := range s.pending {
+		if n == 0 {
+			continue
+		}
+		c, n := windows.Counter(i), int64(n)
+		s.series.Add(windows.Minute, s.minute, c, n)
+		s.series.Add(windows.Hour, hour, c, n)
+		s.series.Add(windows.Day, day, c, n)
+		s.settled[i] += n
+		s.pending[i] = 0
+	}
+}
+
+// route is all that follows from the dimensions of an event: the same for every event with the same values.
+type route struct {
+	values   [windows.NumDimensions]string // only those that a combination uses
+	tenant   *tenant
+	reports  bool // its provider sends complaint reports
+	subjects []*Subject
+	next     *route // another one with the same hash
+}
+
+// maxRoutes bounds the cache of routes; subjects outlive it.
+const maxRoutes = 1 << 20
+
+// route finds the event's route, making it when it is new.
+func (s *Store) route(e *event.Event) *route {
+	values := [windows.NumDimensions]string{
+		windows.Tenant: e.Tenant, windows.IP: e.IP, windows.Pool: e.Pool, windows.Domain: e.Domain, windows.Campaign: e.Campaign,
+		windows.Stream: e.Stream, windows.Provider: e.Provider,
+	}
+	if values[windows.Tenant] == "" {
+		values[windows.Tenant] = "default"
+	}
+	if values[windows.Provider] == "" {
+		values[windows.Provider] = s.o.Providers.Of(e.Recipient)
+	}
+	h := uint64(0)
+	for d := range values {
+		// Tenant and provider matter to recipients and reports even where no subject has them.
+		if !s.used[d] && d != int(windows.Tenant) && d != int(windows.Provider) {
+			values[d] = ""
+		}
+		if values[d] != "" {
+			h = mix(h+uint64(d), maphash.String(s.hash, values[d]))
+		}
+	}
+	for r := s.routes[h]; r != nil; r = r.next {
+		if r.values == values {
+			return r
+		}
+	}
+	return s.newRoute(h, &values)
+}
+
+func (s *Store) newRoute(h uint64, values *[windows.NumDimensions]string) *route {
+	if len(s.routes) >= maxRoutes {
+		clear(s.routes)
+	}
+	r := &route{next: s.routes[h]}
+	s.routes[h] = r
+	for d, v := range values {
+		r.values[d] = string(append([]byte(nil), v...)) // values may alias the decoder's buffer
+	}
+	name := r.values[windows.Tenant]
+	if r.tenant = s.tenants[name]; r.tenant == nil {
+		r.tenant = &tenant{name: name}
+		s.tenants[name] = r.tenant
+	}
+	r.reports = s.o.Providers.Reports(r.values[windows.Provider])
+	for i, c := range s.o.Combinations {
+		if sub := s.subjectOf(i, c, r); sub != nil && !slices.Contains(r.subjects, sub) {
+			r.subjects = append(r.subjects, sub)
+		}
+	}
+	return r
+}
+
+// subjectOf is the subject of the combination that the route belongs to; nil when one of the dimensions is absent.
+func (s *Store) subjectOf(i int, c windows.Combination, r *route) *Subject {
+	var values [windows.NumDimensions]string
+	for j, d := range c {
+		if values[j] = r.values[d]; values[j] == "" {
+			return nil
+		}
+	}
+	s.key = c.AppendSubject(s.key[:0], values[:len(c)]...)
+	if sub := s.byKey[string(s.key)]; sub != nil {
+		return sub
+	}
+	sub := &Subject{ID: len(s.subjects), Key: string(s.key), Combination: i, series: windows.NewSeries(s.o.Retention)}
+	s.subjects = append(s.subjects, sub)
+	s.byKey[sub.Key] = sub
+	return sub
+}
+
+// Subjects are all subjects, by ID. The slice stays the store's own.
+func (s *Store) Subjects() []*Subject { return s.subjects }
+
+// Subject finds a subject by its key.
+func (s *Store) Subject(key string) (*Subject, bool) {
+	sub, ok := s.byKey[key]
+	return sub, ok
+}
+
+// SubjectsOf lists the keys of a combination's subjects, sorted.
+func (s *Store) SubjectsOf(combination windows.Combination) []string {
+	var keys []string
+	for _, sub := range s.subjects {
+		if slices.Equal(s.o.Combinations[sub.Combination], combination) {
+			keys = append(keys, sub.Key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// Touched are the subjects that something was counted for since the last call, each once. The slice is valid until the next
+// call.
+func (s *Store) Touched() []*Subject {
+	list := s.touched
+	for _, sub := range list {
+		sub.touched = false
+	}
+	s.touched, s.spare = s.spare[:0], list
+	return list
+}
+
+// Trim forgets buckets that are no longer kept at asOf.
+func (s *Store) Trim(asOf time.Time) {
+	for _, sub := range s.subjects {
+		sub.settle()
+		sub.series.Trim(asOf)
+	}
+}
