@@ -38,11 +38,11 @@ func (e *Event) Check(now time.Time, maxAhead time.Duration) *Rejection {
 		return &Rejection{AheadOfClock, fmt.Sprintf("time: %s is more than %s ahead of the clock",
 			AppendTime(nil, e.Time), maxAhead)}
 	}
-	for i, value := range [...]string{e.Tenant, e.IP, e.Pool, e.Domain, e.Campaign, e.Stream, e.Provider} {
-		if len(value) > MaxDimension {
-			return &Rejection{BadValue, fmt.Sprintf("%s: %d bytes, at most %d are allowed", dimension(i), len(value), MaxDimension)}
+	for i, value := range [...]*string{&e.Tenant, &e.IP, &e.Pool, &e.Domain, &e.Campaign, &e.Stream, &e.Provider} {
+		if len(*value) > MaxDimension {
+			return &Rejection{BadValue, fmt.Sprintf("%s: %d bytes, at most %d are allowed", dimension(i), len(*value), MaxDimension)}
 		}
-		if HasControl(value) {
+		if HasControl(*value) {
 			return &Rejection{BadValue, dimension(i) + ": has a control character, none is allowed"}
 		}
 	}

@@ -43,6 +43,7 @@ type nativeKeys struct {
 	id, recipient, messageID                             jsontext.Value
 	tenant, ip, pool, domain, campaign, stream, provider jsontext.Value
 	bounce, complaint, unsubscribe, optIn, machine       jsontext.Value
+	other                                                jsontext.Value // the last of those that are not ours
 }
 
 // Read fills e from an object that is known to be the native form: its type is one of ours. e must be zero. Keys that
@@ -93,25 +94,28 @@ func (n *Native) walk(object []byte, foreign func(key string) bool, k *nativeKey
 		if err != nil {
 			return false
 		}
-		var key string
-		n.scratch, key = jsonvalue.Unquote(n.scratch, name)
-		value, err := d.ReadValue()
-		if err != nil {
+		place := k.place(jsonvalue.Alias(name[1 : len(name)-1]))
+		if place == nil { // not ours, or written with escapes
+			var key string
+			n.scratch, key = jsonvalue.Unquote(n.scratch, name)
+			if place = k.place(key); place == nil {
+				place = &k.other
+			}
+			if foreign != nil && foreign(key) {
+				return false
+			}
+		}
+		if *place, err = d.ReadValue(); err != nil {
 			return false
 		}
-		if foreign != nil && len(value) > shallow && isContainer(value) {
-			return false
-		}
-		if place := k.place(key); place != nil {
-			*place = value
-		} else if foreign != nil && foreign(key) {
+		if foreign != nil && len(*place) > shallow && isContainer(*place) {
 			return false
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return false
 	}
-	return len(bytes.TrimLeft(object[d.InputOffset():], " \t\r\n")) == 0
+	return jsonvalue.SkipSpace(object[d.InputOffset():]) == nil
 }
 
 func (n *Native) start(text []byte) *jsontext.Decoder {
@@ -260,45 +264,52 @@ func (n *Native) parseType(v jsontext.Value) (Type, bool) {
 
 // text is a string without the white space around it, a number's digits as they were written, "" for anything else.
 func (n *Native) text(v jsontext.Value) string {
-	if len(v) == 0 {
+	switch {
+	case len(v) == 0:
 		return ""
-	}
-	switch v.Kind() {
-	case '"':
+	case v[0] == '"':
 		var s string
 		n.scratch, s = jsonvalue.Unquote(n.scratch, v)
+		if s == "" || isInk(s[0]) && isInk(s[len(s)-1]) {
+			return s
+		}
 		return strings.TrimSpace(s)
-	case '0':
+	case v[0] == '-' || isDigit(v[0]):
 		return jsonvalue.Alias(v)
 	}
 	return ""
 }
 
+// isInk reports whether c is ASCII and certainly no white space.
+func isInk(c byte) bool { return ' ' < c && c < utf8.RuneSelf }
+
 // lower returns s in lower case, in the memory of n when that has to be written.
 func (n *Native) lower(s string) string {
-	upper := false
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return strings.ToLower(s) // rare enough to allocate
-		}
-		upper = upper || 'A' <= s[i] && s[i] <= 'Z'
+	i := 0
+	for i < len(s) && (s[i] < 'A' || s[i] > 'Z' && s[i] < utf8.RuneSelf) {
+		i++
 	}
-	if !upper {
+	if i == len(s) {
 		return s
 	}
 	from := len(n.scratch)
-	for i := range len(s) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
+	n.scratch = append(n.scratch, s...)
+	for ; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf:
+			return strings.ToLower(s) // rare enough to allocate
+		case 'A' <= c && c <= 'Z':
+			n.scratch[from+i] = c + 'a' - 'A'
 		}
-		n.scratch = append(n.scratch, c)
 	}
 	return jsonvalue.Alias(n.scratch[from:])
 }
 
-// canonicalIP returns the canonical form of an IP address, and any other text as it is.
+// canonicalIP returns the canonical form of an IP address, and any other text as it is. IPv4 has one form only.
 func (n *Native) canonicalIP(s string) string {
+	if strings.IndexByte(s, ':') < 0 {
+		return s
+	}
 	a, ok := parseIP(s)
 	if !ok {
 		return s

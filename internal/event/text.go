@@ -15,6 +15,22 @@ func Address(s string) string { return strings.ToLower(mailbox(s)) }
 
 // mailbox is Address in the case in which it was written; it never allocates.
 func mailbox(s string) string {
+	at := -1
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '@':
+			at = i
+		case c == '<', c <= ' ', c >= 0x7f:
+			return mailboxIn(s) // anything but the bare address that nearly all are
+		}
+	}
+	if at < 1 || at == len(s)-1 {
+		return ""
+	}
+	return s
+}
+
+func mailboxIn(s string) string {
 	from, to, open := 0, len(s), -1
 	for i := range len(s) {
 		switch s[i] {
@@ -28,10 +44,7 @@ func mailbox(s string) string {
 	}
 	s = strings.TrimSpace(s[from:to])
 	at := strings.LastIndexByte(s, '@')
-	if at < 1 || at == len(s)-1 {
-		return ""
-	}
-	if HasControl(s) || strings.ContainsFunc(s, unicode.IsSpace) {
+	if at < 1 || at == len(s)-1 || HasControl(s) || strings.ContainsFunc(s, unicode.IsSpace) {
 		return ""
 	}
 	return s

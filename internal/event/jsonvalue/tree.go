@@ -8,6 +8,7 @@ package jsonvalue
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -144,6 +145,33 @@ func (t *Tree) unquote(raw []byte) string {
 // UTF-8 replaced, the content is appended to scratch, otherwise it shares the memory of raw.
 func Unquote(scratch, raw []byte) ([]byte, string) {
 	inner := raw[1 : len(raw)-1]
+	if isPlain(inner) {
+		return scratch, Alias(inner)
+	}
+	return unquoteOdd(scratch, raw)
+}
+
+// isPlain reports whether b has neither a backslash nor a byte outside ASCII, eight bytes at a time.
+func isPlain(b []byte) bool {
+	const ones, high, backslashes = 0x0101010101010101, 0x8080808080808080, 0x5c5c5c5c5c5c5c5c
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		x := w ^ backslashes // a byte of x is zero where w has a backslash
+		if (w|(x-ones)&^x)&high != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// unquoteOdd is apart so that the common case stays small.
+func unquoteOdd(scratch, raw []byte) ([]byte, string) {
+	inner := raw[1 : len(raw)-1]
 	if bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
 		return scratch, Alias(inner)
 	}
@@ -176,4 +204,14 @@ func (t *Tree) nested(text string) (Value, error) {
 		return Value{}, errors.New("no text that could hold JSON")
 	}
 	return t.Parse(bytesOf(text))
+}
+
+// SkipSpace returns what follows the white space of JSON at the start of text, nil when there is nothing else.
+func SkipSpace(text []byte) []byte {
+	for i, c := range text {
+		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return text[i:]
+		}
+	}
+	return nil
 }

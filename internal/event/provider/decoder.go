@@ -76,11 +76,10 @@ func (d *Decoder) Decode(value []byte, now time.Time) event.Result {
 
 // firstOf is the first byte of a JSON text, 0 when there is nothing but white space.
 func firstOf(text []byte) byte {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	if len(text) == 0 {
-		return 0
+	if text = jsonvalue.SkipSpace(text); text != nil {
+		return text[0]
 	}
-	return text[0]
+	return 0
 }
 
 // other takes what is neither object nor array: a mail, or nothing that could become an event.
@@ -99,9 +98,8 @@ func (d *Decoder) other(value []byte) {
 // object takes an object that stands for itself, or an element of a batch.
 func (d *Decoder) object(text []byte) {
 	if d.takes(native) {
-		var e event.Event
-		if ok, rejection := d.native.TryRead(text, isForeign, &e); ok {
-			d.emit(e, rejection)
+		if ok, rejection := d.native.TryRead(text, isForeign, d.out.Draft()); ok {
+			d.commit(rejection)
 			return
 		}
 	}
@@ -136,12 +134,13 @@ func (d *Decoder) array(text []byte) {
 	}
 }
 
-func (d *Decoder) emit(e event.Event, rejection *event.Rejection) {
+// commit adds the drafted event, unless there is something against it.
+func (d *Decoder) commit(rejection *event.Rejection) {
 	if rejection != nil {
 		d.out.Refuse(rejection)
 		return
 	}
-	d.out.Event(e)
+	d.out.Commit()
 }
 
 func (d *Decoder) takes(format string) bool { return d.format == Auto || d.format == format }

@@ -40,9 +40,7 @@ func (d *Decoder) read(format string, v jsonvalue.Value) {
 }
 
 func (d *Decoder) readNative(v jsonvalue.Value, envelope event.Envelope) {
-	var e event.Event
-	rejection := d.native.Read(v.Raw(), envelope, &e)
-	d.emit(e, rejection)
+	d.commit(d.native.Read(v.Raw(), envelope, d.out.Draft()))
 }
 
 // cloudEvent takes a CloudEvent in structured mode. What is in it is recognised anew, once.

@@ -32,13 +32,28 @@ func (o *Out) Reset(now time.Time, maxAhead time.Duration) {
 // Event adds an event, or rejects the record when the event cannot be counted: its time must have been read already (see
 // Time), its dimensions are checked here. Fields that do not belong to its type are cleared.
 func (o *Out) Event(e event.Event) {
-	if rejection := e.Check(o.now, o.maxAhead); rejection != nil {
+	draft := o.Draft()
+	*draft = e
+	draft.Tidy()
+	o.Commit()
+}
+
+// Draft returns a zero event for those who fill it where it will stay. Commit adds it; without that it never was.
+func (o *Out) Draft() *event.Event {
+	n := len(o.events)
+	o.events = append(o.events, event.Event{})[:n]
+	return &o.events[:n+1][n]
+}
+
+// Commit is Event for the last Draft, which has been filled with what belongs to its type.
+func (o *Out) Commit() {
+	n := len(o.events)
+	if rejection := o.events[:n+1][n].Check(o.now, o.maxAhead); rejection != nil {
 		o.Refuse(rejection)
 		return
 	}
 	o.outcomes++
-	e.Tidy()
-	o.events = append(o.events, e)
+	o.events = o.events[:n+1]
 }
 
 // Each adds one event for each of the recipients, or one without a recipient when there are none.
