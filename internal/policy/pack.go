@@ -36,9 +36,9 @@ func below(r windows.Rate, a, b int64, names []string) Limit {
 
 // dynamics365: bounce below 3%, spam complaint below 0.1%, unsubscribe below 1%.
 //
-// Source: Microsoft Dynamics 365 Marketing, "Sending marketing emails from dedicated or shared IPs" (2020-10-08,
-// MicrosoftDocs/dynamics-365-customer-engagement, ce/marketing/dedicated-vs-shared-ip.md). It names no windows: in one hour
-// few of a mailing's complaints and unsubscribes have come, so those two are not judged on 1h.
+// Source: Microsoft Dynamics 365 Marketing on dedicated and shared IPs (2020-10-08; MicrosoftDocs/
+// dynamics-365-customer-engagement, ce/marketing/dedicated-vs-shared-ip.md). It names no windows: in one hour few of a
+// mailing's complaints and unsubscribes have come, so those two are not judged on 1h.
 func dynamics365() []Limit {
 	return []Limit{
 		below(windows.Bounce, 3, 100, nil),
@@ -49,10 +49,9 @@ func dynamics365() []Limit {
 
 // googleYahoo: a spam rate below 0.1%, and never 0.3% or more.
 //
-// Sources: Google, "Email sender guidelines" (support.google.com/mail/answer/81126) and its FAQ (answer/14229414): keep the
-// rate, computed daily, below 0.1% and from ever reaching 0.3%; who is above gets no mitigation until it was below for seven
-// days in a row. Yahoo, "Sender best practices" (senders.yahooinc.com): below 0.3%, of mail delivered to the inbox, evaluated
-// continuously. Neither shows us its inbox placement, and Gmail reports no single complaint, so the denominator is the
+// Sources: Google's sender guidelines (help page 81126) and their FAQ (14229414): keep the rate, computed daily, below 0.1%
+// and from ever reaching 0.3%; who is above gets no mitigation until it was below for seven days in a row. Yahoo Sender Hub,
+// best practices and FAQ: below 0.3%, of mail delivered to the inbox, evaluated continuously. Neither shows us its inbox placement, and Gmail reports no single complaint, so the denominator is the
 // deliveries at mailbox providers that do; watch begins at 0.1%.
 func googleYahoo() []Limit {
 	l := below(windows.Complaint, 3, 1000, []string{"24h", "7d"})
@@ -66,9 +65,9 @@ func googleYahoo() []Limit {
 // amazonSES: bounces of class hard under review from 5% and sending paused from 10%; complaints from 0.1% and 0.5%, of mail to
 // providers that send feedback.
 //
-// Source: Amazon SES developer guide, "Reputation dashboard messages" and "Sending review process FAQs"
-// (awsdocs/amazon-ses-developer-guide at 5556837, reputationdashboardmessages.md, faqs-enforcement.md). Its window is a
-// "representative volume" of mail, not a time; a day, a week and a month stand in for it.
+// Source: Amazon SES developer guide (awsdocs/amazon-ses-developer-guide at 5556837, reputationdashboardmessages.md and
+// faqs-enforcement.md). Its window is a "representative volume" of mail, not a time; a day, a week and a month stand in for
+// it. Mail to domains of one's own and to its simulator, which it leaves out, is counted here.
 func amazonSES() []Limit {
 	hard, _ := windows.NewClasses(event.Hard)
 	bounces := func(name string, a, b int64) Limit {
@@ -91,8 +90,8 @@ func amazonSES() []Limit {
 // unsubscribe below 0.3%.
 //
 // Sources: 2% is what Amazon SES calls best practice (faqs-enforcement.md) and Dynamics 365 prefers for hard bounces
-// (MicrosoftDocs/customer-insights, ci-docs/journeys/email-policies.md); 0.08% is Braze's sign to stop a warm-up ("Automated
-// IP warming"); 0.3% is what Klaviyo and HubSpot call a good unsubscribe rate.
+// (MicrosoftDocs/customer-insights, ci-docs/journeys/email-policies.md); 0.08% is Braze's sign to stop a warm-up
+// (braze-inc/braze-docs, ip_warming.md); 0.3% is what Klaviyo and HubSpot name as the aim for unsubscribes.
 func strict() []Limit {
 	return []Limit{
 		below(windows.Bounce, 2, 100, nil),
