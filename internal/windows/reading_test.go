@@ -1,8 +1,10 @@
 package windows
 
 import (
+	"encoding/json"
 	"errors"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -355,5 +357,66 @@ func BenchmarkSeriesAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Add(Hour, Hour.Bucket(now)-3, Unsubscribed, 1)
+	}
+}
+
+// The random histories seldom let each span decide, so the table is also compared entry by entry.
+func TestExposureTable(t *testing.T) {
+	ret := DefaultRetention(50)
+	for _, w := range testWindows() {
+		var got []spanRow
+		for _, x := range w.Exposure(ret) {
+			got = append(got, spanRow{int64(x.Length / time.Hour), x.Step.Seconds(), x.N, x.M})
+		}
+		if want := contractSpans()[w.Name]; !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", w.Name, got, want)
+		}
+	}
+	// The name alone, or the length alone, makes no default window.
+	for _, w := range []Window{{"1h", 2 * time.Hour, Minute}, {"hour", time.Hour, Minute}} {
+		if got := w.Exposure(ret); len(got) != 3 || got[0].M != 2 || got[1].M != 4 || got[2].M != 8 {
+			t.Errorf("%v: %v", w, got)
+		}
+	}
+}
+
+func TestPlanRetention(t *testing.T) {
+	ret := DefaultRetention(400)
+	got := NewPlan(DefaultWindows(), ret).Retention(ret)
+	if want := (Retention{ret[Minute], ret[Hour], 62 * 24 * time.Hour}); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	s := NewSeries(got)
+	fill(s, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 400)
+	if n := s.Bytes(); n > 13_000 {
+		t.Errorf("a busy subject takes %d bytes in an evaluator", n)
+	}
+}
+
+func TestLabelsInJSON(t *testing.T) {
+	labels := Labels{{Tenant, `a"c`}, {IP, "203.0.113.9"}}
+	text, err := json.Marshal(labels)
+	if want := `{"tenant":"a\"c","ip":"203.0.113.9"}`; err != nil || string(text) != want {
+		t.Errorf("got %s, %v; want %s", text, err, want)
+	}
+	var back Labels
+	if err := json.Unmarshal(text, &back); err != nil || !slices.Equal(back, labels) {
+		t.Errorf("read back as %v, %v", back, err)
+	}
+	for _, wrong := range []string{`[]`, `{"planet":"x"}`, `{"tenant":1}`} {
+		if err := json.Unmarshal([]byte(wrong), &back); err == nil {
+			t.Errorf("%s is taken", wrong)
+		}
+	}
+}
+
+func TestFormatDuration(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "36h": 36 * time.Hour, "90m": 90 * time.Minute, "15s": 15 * time.Second, "0s": 0,
+		"1.5s": 1500 * time.Millisecond, "1h": time.Hour,
+	} {
+		if got := FormatDuration(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
 	}
 }
