@@ -101,29 +101,32 @@ func cmp128(a, b uint128) int {
 	return 1
 }
 
-// CompareShares compares k1 ÷ (e1·limit1) with k2 ÷ (e2·limit2) exactly: how near two readings are to their limits. A limit
-// of zero, and an exposure of zero, make a share infinite when there are events and zero when there are none.
-func CompareShares(k1, e1 int64, limit1 Ratio, k2, e2 int64, limit2 Ratio) int {
-	n1, n2 := mul(max(k1, 0), limit1.B), mul(max(k2, 0), limit2.B)
-	d1, d2 := mul(max(e1, 0), limit1.A), mul(max(e2, 0), limit2.A)
-	zero := uint128{}
-	inf1, inf2 := d1 == zero && n1 != zero, d2 == zero && n2 != zero
-	if inf1 || inf2 {
+// Closeness is how near a reading is to a limit, as an exact fraction: judged ÷ limit. "Worst first" goes by it. The zero
+// value is not usable.
+type Closeness struct{ n, d uint128 }
+
+// ClosenessOf is (k ÷ e) ÷ limit. A limit of zero, and an exposure of zero, make it infinite when there are events and zero
+// when there are none.
+func ClosenessOf(k, e int64, limit Ratio) Closeness {
+	return Closeness{mul(max(k, 0), limit.B), mul(max(e, 0), limit.A)}
+}
+
+// Inverse is limit ÷ judged: for a rate that must not fall below its limit.
+func (c Closeness) Inverse() Closeness { return Closeness{c.d, c.n} }
+
+// Cmp compares exactly: −1, 0 or 1.
+func (c Closeness) Cmp(o Closeness) int {
+	zero, one := uint128{}, uint128{lo: 1}
+	for _, f := range []*Closeness{&c, &o} {
 		switch {
-		case !inf2:
-			return 1
-		case !inf1:
-			return -1
+		case f.n == zero:
+			f.d = one
+		case f.d == zero:
+			f.n = one
 		}
-		return 0
 	}
-	if d1 == zero {
-		d1.lo = 1 // 0 ÷ 0 is 0
-	}
-	if d2 == zero {
-		d2.lo = 1
-	}
-	left, right := mulWide(n1, d2), mulWide(n2, d1)
+	// With zero as 0/1 and infinity as 1/0, multiplying crosswise orders them too, except two infinities: 0 = 0, equal.
+	left, right := mulWide(c.n, o.d), mulWide(o.n, c.d)
 	for i := len(left) - 1; i >= 0; i-- {
 		if left[i] != right[i] {
 			if left[i] < right[i] {

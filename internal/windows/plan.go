@@ -64,23 +64,21 @@ func NewPlan(ws []Window, ret Retention) *Plan {
 // Windows are those that the plan reads.
 func (p *Plan) Windows() []Window { return p.windows }
 
-// Retention is for how long buckets have to be held to read the plan's windows: never longer than ret, for which the plan
-// was made. An evaluator that holds thousands of subjects keeps no more than that.
+// Retention is for how long an evaluator that holds thousands of subjects has to keep their buckets: as ret, for which the
+// plan was made, but no more days than its windows and their exposure need, with two to spare for a time that goes back.
 func (p *Plan) Retention(ret Retention) Retention {
-	var need Retention
-	for s := Minute; int(s) < NumSteps; s++ {
-		if n := len(p.lengths[s]); n > 0 {
-			need[s] = min(ret[s], time.Duration(p.lengths[s][n-1])*s.Duration())
-		}
+	var days int64
+	if n := len(p.lengths[Day]); n > 0 {
+		days = p.lengths[Day][n-1] + 2
 	}
-	return need
+	ret[Day] = min(ret[Day], time.Duration(days)*Day.Duration())
+	return ret
 }
 
 // Sums holds what a Plan needs of one subject at one time. It is reused from subject to subject: Load and Read allocate
 // nothing. It is not safe for concurrent use.
 type Sums struct {
 	plan *Plan
-	at   time.Time
 	last [NumSteps]int64
 	kept Kept
 	by   [NumSteps][]Counts // by span, as Plan.lengths
@@ -97,7 +95,7 @@ func (p *Plan) NewSums() *Sums {
 
 // Load sums up the series at the given time.
 func (s *Sums) Load(series *Series, at time.Time, kept Kept) {
-	s.at, s.kept = at, kept
+	s.kept = kept.of(series)
 	for step := Minute; int(step) < NumSteps; step++ {
 		s.last[step] = step.Bucket(at)
 		s.loadStep(&series.tables[step], step)

@@ -39,6 +39,14 @@ func (r Retention) At(asOf time.Time) Kept {
 	return k
 }
 
+// of leaves out what the series itself has already forgotten.
+func (k Kept) of(s *Series) Kept {
+	for i := range s.tables {
+		k.Oldest[i] = max(k.Oldest[i], int64(s.tables[i].oldest))
+	}
+	return k
+}
+
 // Has tells whether all buckets of the span are kept.
 func (k Kept) Has(s Span) bool { return s.First >= k.Oldest[s.Step] }
 
@@ -120,6 +128,7 @@ func (f Figures) Reading() Reading {
 // bare denominator. Who reads several windows of a subject uses a Plan.
 func Read(s *Series, f Formula, w Window, at time.Time, kept Kept, judgeWindow bool) (Reading, error) {
 	own := w.Span(at)
+	kept = kept.of(s)
 	if err := kept.check(w, own); err != nil {
 		return Reading{}, err
 	}
