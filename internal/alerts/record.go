@@ -58,9 +58,9 @@ func Decode(data []byte) (Record, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Record{}, fmt.Errorf("not an alert record: %w", err)
 	}
-	if r.ID == "" || r.Seq < 1 || r.SubjectKey == "" || r.Policy == "" {
-		return Record{}, fmt.Errorf("not an alert record: id %q, seq %d, subject_key %q, policy %q; none of them may be empty",
-			r.ID, r.Seq, r.SubjectKey, r.Policy)
+	if r.ID == "" || r.Seq < 1 || r.SubjectKey == "" || r.Policy == "" || r.Change == Unchanged {
+		return Record{}, fmt.Errorf("not an alert record: id %q, seq %d, subject_key %q, policy %q, change %q; none of them may be absent",
+			r.ID, r.Seq, r.SubjectKey, r.Policy, r.Change)
 	}
 	return r, nil
 }

@@ -59,7 +59,7 @@ func compile(set *policy.Set, ret windows.Retention) []*rule {
 	for i := range all {
 		r := &all[i]
 		ref := Ref{
-			Policy: r.Policy, LimitID: limitID(r.Limit), LimitName: r.Limit.Name, Rate: r.Limit.Rate.String(), Below: r.Limit.Below,
+			Policy: r.Policy, LimitID: limitID(r.Limit), LimitName: r.Limit.Name, Rate: r.Limit.Rate.String(), Below: r.Limit.Line(),
 			Window: r.Window, Formula: r.Formula, JudgeWindow: r.JudgeWindow, Definition: r.Definition,
 		}
 		taken[ref.key("")]++
@@ -80,7 +80,8 @@ func limitID(l *policy.Limit) string {
 		return l.Rate.String() + " " + l.Name
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s<%d/%d", l.Rate, l.Below.A, l.Below.B)
+	line := l.Line()
+	fmt.Fprintf(&b, "%s<%d/%d", l.Rate, line.A, line.B)
 	if l.Classes != 0 {
 		fmt.Fprintf(&b, " classes=%d", l.Classes)
 	}

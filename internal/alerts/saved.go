@@ -109,6 +109,9 @@ func (e *Evaluator) restore(s *Saved) {
 // the same alert, which takes two faults at once, the one that began first goes on and the other one is closed at the next
 // evaluation on fresh data.
 func (e *Evaluator) Adopt(rec *Record) {
+	if rec.EvaluatedAt.After(e.last.Now) {
+		e.last.Now = rec.EvaluatedAt
+	}
 	ref := e.refOf(rec)
 	key := ref.key(rec.SubjectKey)
 	open := e.alerts[key]

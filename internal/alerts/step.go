@@ -43,7 +43,7 @@ type Phase uint8
 // The phases. Their numbers are part of the stored form.
 const (
 	Idle    Phase = iota // nothing to remember
-	Pending              // in breach, `for` is not over
+	Pending              // in breach, but `for` is not over or it is not certain yet
 	Open                 // fired and not resolved
 )
 
@@ -77,13 +77,7 @@ func Step(prev Status, t Timing, o Observation, m Moment, last time.Time) (Statu
 		return stepOpen(next, t, o, m)
 	case !o.Breach:
 		return Status{}, Unchanged
-	case m.Now.Sub(next.Since) < t.For:
-		next.Phase = Pending
-		return next, Unchanged
-	case t.NeedsCertain && !o.Certain:
-		if t.For == 0 {
-			return Status{}, Unchanged // nothing to remember: it fires as soon as it is certain
-		}
+	case m.Now.Sub(next.Since) < t.For, t.NeedsCertain && !o.Certain:
 		next.Phase = Pending
 		return next, Unchanged
 	}
@@ -121,7 +115,7 @@ func noteBreach(s Status, breach bool, now, last time.Time) Status {
 			s.Since = now
 		}
 		s.LastBreach = now
-	case s.InBreach && last.After(s.LastBreach):
+	case s.InBreach && !last.IsZero():
 		s.LastBreach = last // it held until the evaluation before this one
 	}
 	s.InBreach = breach
@@ -141,7 +135,10 @@ func (s *Status) due(t Timing) time.Time {
 		return time.Time{}
 	}
 	if s.Phase == Pending {
-		return s.Since.Add(t.For)
+		if first := s.Since.Add(t.For); first.After(s.LastBreach) {
+			return first
+		}
+		return time.Time{} // it waits to be certain
 	}
 	var first time.Time
 	if t.RemindEvery > 0 {

@@ -89,9 +89,12 @@ func describe(rec *Record, a *alert, reading windows.Reading) {
 	if x, ok := reading.Judged(); ok {
 		judgedText = "is " + percent(x)
 	}
-	limit := percent(rec.Limit)
+	limit, wants := "below "+percent(rec.Limit), "it below "+percent(rec.Limit)
+	if rec.Limit == 0 {
+		limit, wants = "none at all", "none at all"
+	}
 	title := strings.ToUpper(rec.Rate[:1]) + rec.Rate[1:]
-	summary := fmt.Sprintf("%s rate of %s over %s %s; the limit is below %s", title, who, rec.Window, judgedText, limit)
+	summary := fmt.Sprintf("%s rate of %s over %s %s; the limit is %s", title, who, rec.Window, judgedText, limit)
 	if rec.Change == Resolved {
 		summary = "Resolved: " + lowerFirst(summary)
 	}
@@ -108,7 +111,7 @@ func describe(rec *Record, a *alert, reading windows.Reading) {
 			fmt.Fprintf(&d, " (bounds %s to %s)", percent(*rec.Observed.Lower), percent(*rec.Observed.Upper))
 		}
 	}
-	fmt.Fprintf(&d, "; policy %s wants it below %s.", limitText(rec), limit)
+	fmt.Fprintf(&d, "; policy %s wants %s.", limitText(rec), wants)
 	if c, ok := mainCause(rec.Causes, reading); ok && rec.Change != Resolved {
 		fmt.Fprintf(&d, " Main cause: %s %s with %s of them (%s) on %s mails.", c.Dimension, c.Value, group(c.Numerator), percent(c.Share), group(c.Denominator))
 	}
