@@ -35,3 +35,9 @@ func lower(text []byte) []byte {
 	}
 	return text
 }
+
+// Normalise returns the address in a text as events carry it: trimmed and lower-cased. It is false when there is none.
+func Normalise(text string) (string, bool) {
+	address, ok := normalise([]byte(text))
+	return string(address), ok
+}
