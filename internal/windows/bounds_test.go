@@ -42,7 +42,7 @@ func TestCertainFirstNumerators(t *testing.T) {
 	}
 }
 
-// A numerator on the very line: √4 − √(1/4) is 3/2, and 256 bits of floating point could not tell.
+// Numerators on the very line, such as √4 − √(1/4) = 3/2.
 func TestCertainOnTheLine(t *testing.T) {
 	for _, c := range []struct {
 		k, e  int64

@@ -7,7 +7,7 @@ import (
 
 // Responses come after the mail that they answer. A window's numerator is therefore held against an exposure: the largest of
 // its denominator and, for each of some longer spans, the share of that span's denominator that falls to the window
-// (contract, section 3; why, with a simulation: docs/adr).
+// (contract, section 3).
 
 // ExposureSpan is one of them: ⌊D × N ÷ M⌋, D being the denominator over the buckets of Step whose start lies in
 // (floor(at) − Length, floor(at)], with the floor of this span's own step.
