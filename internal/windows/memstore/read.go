@@ -1,13 +1,12 @@
 package memstore
 
 import (
+	"hash/maphash"
 	"maps"
 	"time"
 
 	"sendwatch/internal/engagement"
 	"sendwatch/internal/windows"
-
-	"hash/maphash"
 )
 
 // Totals returns what became of the events so far.
@@ -23,6 +22,9 @@ func (s *Store) Totals() Totals {
 
 // Newest is the newest time of a counted event; zero when there is none.
 func (s *Store) Newest() time.Time { return s.newest }
+
+// Oldest is the oldest time of a counted event; zero when there is none.
+func (s *Store) Oldest() time.Time { return s.oldest }
 
 // Next is the offset that the partition goes on at, and the newest event time read from it. It is false for one of which
 // nothing was taken.

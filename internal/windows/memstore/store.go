@@ -42,12 +42,15 @@ type Store struct {
 
 	bounds    [512]engagement.Bounds // of days, by day modulo size
 	forgotten engagement.Day         // who was last seen before may go
-	newest    time.Time              // of counted events
+	oldest    time.Time              // of counted events
+	newest    time.Time              // likewise
+	minute    int64                  // that newest lies in
 	touched   []*Subject
 	spare     []*Subject // the list that Touched gave out last
 	totals    Totals
 	positions map[windows.Partition]*position
-	key       []byte // scratch
+	key       []byte            // scratch
+	add       []windows.Counter // scratch
 }
 
 // Totals is what became of the events taken so far. Read is the sum of the others.
@@ -72,7 +75,7 @@ func New(o Options) *Store {
 		o: o, hash: maphash.MakeSeed(),
 		repeats: newRepeats(int64(math.Ceil(o.Horizon.Seconds()))),
 		tenants: map[string]*tenant{}, byKey: map[string]*Subject{}, routes: map[uint64]*route{},
-		forgotten: engagement.Never, positions: map[windows.Partition]*position{},
+		forgotten: engagement.Never, minute: math.MinInt64, positions: map[windows.Partition]*position{},
 		totals: Totals{Rejected: map[event.Reason]int64{}},
 	}
 	for _, c := range o.Combinations {
@@ -108,17 +111,22 @@ func (s *Store) Add(p windows.Partition, offset int64, r *event.Result, now time
 
 // Take is Add for what comes from no partition: a file.
 func (s *Store) Take(r *event.Result, now time.Time) {
+	for i := range r.Events {
+		s.Count(&r.Events[i], now)
+	}
+	s.Note(r)
+}
+
+// Note takes what a record became besides events.
+func (s *Store) Note(r *event.Result) {
 	s.totals.Ignored += int64(r.Ignored)
 	if r.Rejected != nil {
 		s.totals.Rejected[r.Rejected.Reason]++
 	}
-	for i := range r.Events {
-		s.count(&r.Events[i], now)
-	}
 }
 
-// count is the whole of contract section 2 for one event: late, duplicate or counted, in this order.
-func (s *Store) count(e *event.Event, now time.Time) {
+// Count is the whole of contract section 2 for one event: late, duplicate or counted, in this order.
+func (s *Store) Count(e *event.Event, now time.Time) {
 	if s.o.Late > 0 && now.Sub(e.Time) > s.o.Late {
 		s.totals.Late++
 		return
@@ -132,49 +140,63 @@ func (s *Store) count(e *event.Event, now time.Time) {
 		}
 	}
 	s.totals.Counted++
+	minute := windows.Minute.BucketOf(seconds)
+	early := minute < s.minute
 	if e.Time.After(s.newest) {
 		s.advance(e.Time, seconds)
 	}
+	if s.oldest.IsZero() || e.Time.Before(s.oldest) {
+		s.oldest = e.Time
+	}
 
 	r := s.route(e)
-	first, second, two := windows.CountersOf(e)
-	minute := windows.Minute.BucketOf(seconds)
-	state, suppressed := s.recipient(r.tenant, e, recipient, seconds)
-	delivered := first == windows.Delivered
+	add := s.countersOf(e, r, recipient, seconds)
 	for _, sub := range r.subjects {
 		if sub.minute != minute {
 			sub.turn(minute)
 		}
+		sub.early = sub.early || early
 		if !sub.touched {
 			sub.touched = true
 			s.touched = append(s.touched, sub)
 		}
-		sub.pending[first]++
-		if two {
-			sub.pending[second]++
-		}
-		if !delivered {
-			continue
-		}
-		if r.reports {
-			sub.pending[windows.DeliveredReporting]++
-		}
-		switch state {
-		case engagement.Engaged:
-			sub.pending[windows.DeliveredEngaged]++
-		case engagement.New:
-			sub.pending[windows.DeliveredNew]++
-		case engagement.Unengaged:
-			sub.pending[windows.DeliveredUnengaged]++
-		}
-		if suppressed {
-			sub.pending[windows.DeliveredSuppressed]++
+		for _, c := range add {
+			sub.pending[c]++
 		}
 	}
 }
 
+// countersOf lists the counters that the event adds 1 to, and takes it into its recipient's record. The list is valid until
+// the next call.
+func (s *Store) countersOf(e *event.Event, r *route, recipient uint64, seconds int64) []windows.Counter {
+	first, second, two := windows.CountersOf(e)
+	add := append(s.add[:0], first)
+	if two {
+		add = append(add, second)
+	}
+	state, suppressed := s.recipient(r.tenant, e, recipient, seconds)
+	if first == windows.Delivered {
+		if r.reports {
+			add = append(add, windows.DeliveredReporting)
+		}
+		switch state {
+		case engagement.Engaged:
+			add = append(add, windows.DeliveredEngaged)
+		case engagement.New:
+			add = append(add, windows.DeliveredNew)
+		case engagement.Unengaged:
+			add = append(add, windows.DeliveredUnengaged)
+		}
+		if suppressed {
+			add = append(add, windows.DeliveredSuppressed)
+		}
+	}
+	s.add = add
+	return add
+}
+
 func (s *Store) advance(t time.Time, seconds int64) {
-	s.newest = t
+	s.newest, s.minute = t, windows.Minute.BucketOf(seconds)
 	s.repeats.advance(seconds)
 	if s.o.Engagement != nil {
 		// A month of grace beyond being forgotten, for events that come late.

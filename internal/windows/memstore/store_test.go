@@ -383,14 +383,18 @@ func TestSubjectsAndBreakdown(t *testing.T) {
 		t.Error("touched twice")
 	}
 	all, _ := s.Subject("all")
-	var since windows.Counts
-	all.Since(&since)
-	if since[windows.Delivered] != 3 || since[windows.Dropped] != 1 {
-		t.Errorf("since: %v", since)
+	if since := all.Since(); since.Delivered != 3 || since.Unsubscribed != 1 || since.Early {
+		t.Errorf("since: %+v", since)
 	}
 	all.ResetSince()
-	since = windows.Counts{}
-	if all.Since(&since); since != (windows.Counts{}) {
-		t.Errorf("since reset: %v", since)
+	if since := all.Since(); since != (Since{}) {
+		t.Errorf("since reset: %+v", since)
+	}
+	take(event.Event{Type: event.Delivery, Time: start.Add(-time.Hour)})
+	if since := all.Since(); since != (Since{Delivered: 1, Early: true}) {
+		t.Errorf("since an early one: %+v", since)
+	}
+	if !s.Oldest().Equal(start.Add(-time.Hour)) || !s.Newest().Equal(start) {
+		t.Errorf("from %v to %v", s.Oldest(), s.Newest())
 	}
 }

@@ -21,6 +21,7 @@ type Subject struct {
 	pending [windows.NumCounters]uint32
 	settled windows.Counts // of all buckets, without pending, since ResetSince
 	touched bool
+	early   bool
 }
 
 // Series is the subject's series with all that was counted in it. It stays the store's own.
@@ -29,17 +30,30 @@ func (s *Subject) Series() *windows.Series {
 	return s.series
 }
 
-// Since adds to c what was counted since the last ResetSince, in whatever bucket.
-func (s *Subject) Since(c *windows.Counts) {
-	for i, n := range s.pending {
-		c[i] += s.settled[i] + int64(n)
+// Since is what was counted since the last ResetSince, whatever the bucket. early tells that some of it lay in a minute
+// before the newest.
+type Since struct {
+	Delivered, Reporting, Suppressed, Engaged   int64
+	Bounced, Async /* of Bounced */, Complained int64
+	Unsubscribed                                int64
+	Early                                       bool
+}
+
+// Since returns what rates read of it.
+func (s *Subject) Since() Since {
+	n := func(c windows.Counter) int64 { return s.settled[c] + int64(s.pending[c]) }
+	return Since{
+		Delivered: n(windows.Delivered), Reporting: n(windows.DeliveredReporting), Suppressed: n(windows.DeliveredSuppressed),
+		Engaged: n(windows.DeliveredEngaged),
+		Bounced: n(windows.BouncedHard) + n(windows.BouncedSoft) + n(windows.BouncedBlock) + n(windows.BouncedUndetermined),
+		Async:   n(windows.BouncedAsync), Complained: n(windows.Complained), Unsubscribed: n(windows.Unsubscribed), Early: s.early,
 	}
 }
 
 // ResetSince makes Since start again from zero.
 func (s *Subject) ResetSince() {
 	s.settle()
-	s.settled = windows.Counts{}
+	s.settled, s.early = windows.Counts{}, false
 }
 
 // turn begins another minute.
