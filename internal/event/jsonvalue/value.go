@@ -74,14 +74,11 @@ func (v Value) Elements() iter.Seq[Value] {
 		if !v.IsArray() {
 			return
 		}
-		nodes := v.tree.nodes
-		end := nodes[v.at].next
-		for i := v.at + 1; i < end; {
-			next := nodes[i].next
+		end := v.node().next
+		for i := v.at + 1; i < end; i = v.tree.nodes[i].next { // Nested may have moved the nodes
 			if !yield(Value{v.tree, i}) {
 				return
 			}
-			i, nodes = next, v.tree.nodes // Nested may have moved them
 		}
 	}
 }
@@ -122,7 +119,23 @@ func (v Value) Raw() []byte {
 	return bytesOf(v.node().text)
 }
 
-// Nested parses the JSON text that a string holds. The result lives as long as v.
+// Nested parses the JSON text that a string holds. The result is valid as long as v is.
 func (v Value) Nested() (Value, error) {
 	return v.tree.nested(v.Exact())
+}
+
+// Members ranges over the members of an object, of duplicate keys the last. Anything else has none.
+func (v Value) Members() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		if !v.IsObject() {
+			return
+		}
+		end := v.node().next
+		for i := v.at + 1; i < end; i = v.tree.nodes[i].next {
+			key, member := v.tree.nodes[i].key, Value{v.tree, i}
+			if v.member(key) == member && !yield(key, member) {
+				return
+			}
+		}
+	}
 }

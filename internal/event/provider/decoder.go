@@ -97,7 +97,7 @@ func (d *Decoder) other(value []byte) {
 
 // object takes an object that stands for itself, or an element of a batch.
 func (d *Decoder) object(text []byte) {
-	if d.takes(native) {
+	if d.takes(formatNative) {
 		if ok, rejection := d.native.TryRead(text, isForeign, d.out.Draft()); ok {
 			d.commit(rejection)
 			return

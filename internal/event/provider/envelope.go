@@ -10,7 +10,7 @@ import (
 
 // recognised takes an object that stands for itself.
 func (d *Decoder) recognised(v jsonvalue.Value) {
-	if format := recognise(v); format != cloudEvents {
+	if format := recognise(v); format != formatCloudEvents {
 		d.read(format, v)
 		return
 	}
@@ -24,11 +24,11 @@ func (d *Decoder) read(format string, v jsonvalue.Value) {
 		d.out.Reject(event.NoTime, "time: absent, every event needs a time")
 	case format == "":
 		d.out.Reject(event.UnknownShape, "value: an object of no known format")
-	case format == cloudEvents:
+	case format == formatCloudEvents:
 		d.out.Reject(event.UnknownShape, "data: a CloudEvent inside a CloudEvent")
 	case !d.takes(format):
 		d.out.Reject(event.UnknownShape, "value: has the format %s, expected %s", format, d.format)
-	case format == native:
+	case format == formatNative:
 		d.readNative(v, event.Envelope{})
 	default:
 		before := d.out.Outcomes()
@@ -58,8 +58,8 @@ func (d *Decoder) cloudEvent(v jsonvalue.Value) {
 	case !data.IsObject():
 		d.out.Reject(event.UnknownShape, "data: expected an object or an array")
 	case isNative(data) && recogniseMarked(data) == "":
-		if !d.takes(native) {
-			d.read(native, data)
+		if !d.takes(formatNative) {
+			d.read(formatNative, data)
 			return
 		}
 		d.readNative(data, event.Envelope{ID: v.Get("id").Text(), Time: v.Get("time").Text()})
@@ -112,8 +112,8 @@ func (d *Decoder) cloudEventData(v jsonvalue.Value) (jsonvalue.Value, bool) {
 }
 
 func (d *Decoder) readACS(envelope, data jsonvalue.Value) {
-	if !d.takes(acs) {
-		d.read(acs, data)
+	if !d.takes(formatACS) {
+		d.read(formatACS, data)
 		return
 	}
 	readACS(envelope, data, &d.out)
@@ -122,7 +122,7 @@ func (d *Decoder) readACS(envelope, data jsonvalue.Value) {
 // mail takes a record that is a whole mail.
 func (d *Decoder) mail(text []byte) {
 	switch d.format {
-	case Auto, arf, dsn:
+	case Auto, formatARF, formatDSN:
 		readMail(text, d.format, &d.out)
 	default:
 		d.out.Reject(event.UnknownShape, "value: a mail, expected %s", d.format)

@@ -2,40 +2,47 @@ package provider
 
 import (
 	"sendwatch/internal/event/jsonvalue"
+	"sendwatch/internal/event/provider/brevo"
+	"sendwatch/internal/event/provider/mailgun"
+	"sendwatch/internal/event/provider/mailjet"
 	"sendwatch/internal/event/provider/payload"
+	"sendwatch/internal/event/provider/postmark"
+	"sendwatch/internal/event/provider/sendgrid"
 	"sendwatch/internal/event/provider/ses"
+	"sendwatch/internal/event/provider/sparkpost"
 )
 
 // The names of formats, as the configuration and --format write them.
 const (
-	native     = "native"
-	sesName    = "ses"
-	sendGrid   = "sendgrid"
-	mailgun    = "mailgun"
-	postmark   = "postmark"
-	sparkPost  = "sparkpost"
-	mailjet    = "mailjet"
-	brevo      = "brevo"
-	resend     = "resend"
-	kumoMTA    = "kumomta"
-	postal     = "postal"
-	acs        = "acs"
-	mandrill   = "mandrill"
-	mailerSend = "mailersend"
-	mailtrap   = "mailtrap"
-	haraka     = "haraka"
-	arf        = "arf"
-	dsn        = "dsn"
+	formatNative     = "native"
+	formatSES        = "ses"
+	formatSendGrid   = "sendgrid"
+	formatMailgun    = "mailgun"
+	formatPostmark   = "postmark"
+	formatSparkPost  = "sparkpost"
+	formatMailjet    = "mailjet"
+	formatBrevo      = "brevo"
+	formatResend     = "resend"
+	formatKumoMTA    = "kumomta"
+	formatPostal     = "postal"
+	formatACS        = "acs"
+	formatMandrill   = "mandrill"
+	formatMailerSend = "mailersend"
+	formatMailtrap   = "mailtrap"
+	formatHaraka     = "haraka"
+	formatARF        = "arf"
+	formatDSN        = "dsn"
 )
 
 // cloudEvents is no format of its own but an envelope for every other.
-const cloudEvents = "cloudevents"
+const formatCloudEvents = "cloudevents"
 
 // Names returns the formats that a record can have, auto first.
 func Names() []string {
 	return []string{
-		Auto, native, sesName, sendGrid, mailgun, postmark, sparkPost, mailjet, brevo, resend, kumoMTA, postal, acs, mandrill,
-		mailerSend, mailtrap, haraka, arf, dsn,
+		Auto, formatNative, formatSES, formatSendGrid, formatMailgun, formatPostmark, formatSparkPost, formatMailjet,
+		formatBrevo, formatResend, formatKumoMTA, formatPostal, formatACS, formatMandrill,
+		formatMailerSend, formatMailtrap, formatHaraka, formatARF, formatDSN,
 	}
 }
 
@@ -45,8 +52,20 @@ func FileNames() []string { return []string{"powermta", "momentum"} }
 // read turns one payload of a format into events. A format that a configuration describes would be found here as well.
 func read(format string, v jsonvalue.Value, out *payload.Out) {
 	switch format {
-	case sesName:
+	case formatSES:
 		ses.Decode(v, out)
+	case formatSendGrid:
+		sendgrid.Decode(v, out)
+	case formatMailgun:
+		mailgun.Decode(v, out)
+	case formatPostmark:
+		postmark.Decode(v, out)
+	case formatSparkPost:
+		sparkpost.Decode(v, out)
+	case formatMailjet:
+		mailjet.Decode(v, out)
+	case formatBrevo:
+		brevo.Decode(v, out)
 	default:
 		out.Reject("unknown_shape", "value: %s is not read by this version", format)
 	}
@@ -54,7 +73,7 @@ func read(format string, v jsonvalue.Value, out *payload.Out) {
 
 // readACS takes what a CloudEvent of Azure Communication Services carries.
 func readACS(envelope, data jsonvalue.Value, out *payload.Out) {
-	out.Reject("unknown_shape", "value: %s is not read by this version", acs)
+	out.Reject("unknown_shape", "value: %s is not read by this version", formatACS)
 }
 
 // readMail takes a mail: a feedback report (arf), a delivery status notification (dsn), or whichever it is (auto).

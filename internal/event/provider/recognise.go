@@ -15,7 +15,7 @@ func recognise(v jsonvalue.Value) string {
 		return format
 	}
 	if isNative(v) && v.Get("time").IsPresent() {
-		return native
+		return formatNative
 	}
 	return recogniseByFields(v)
 }
@@ -27,33 +27,33 @@ func recogniseMarked(v jsonvalue.Value) string {
 	typ, eventType := has("type").Exact(), has("eventType").Exact()
 	switch {
 	case has("sg_event_id").IsString() && has("event").IsString():
-		return sendGrid
+		return formatSendGrid
 	case isSNS(has("Type").Exact()) && has("Message").IsString(),
 		isLambda(has("Records")),
 		has("source").Exact() == "aws.ses" && has("detail").IsObject():
-		return sesName
+		return formatSES
 	case has("specversion").IsString() && has("type").IsString() && has("source").IsString() && has("id").IsString():
-		return cloudEvents
+		return formatCloudEvents
 	case ses.Is(v):
-		return sesName
+		return formatSES
 	case has("msys").IsObject() || has("results").IsArray():
-		return sparkPost
+		return formatSparkPost
 	case has("event-data").IsObject() || has("items").IsArray():
-		return mailgun
+		return formatMailgun
 	case has("mandrill_events").IsArray() || has("mandrill_events").IsString():
-		return mandrill
+		return formatMandrill
 	case has("events").IsArray():
-		return mailtrap
+		return formatMailtrap
 	case has("RecordType").IsString():
-		return postmark
+		return formatPostmark
 	case strings.HasPrefix(eventType, "Microsoft.") && has("data").IsObject():
-		return acs
+		return formatACS
 	case isMailerSend(typ) && has("data").IsObject():
-		return mailerSend
+		return formatMailerSend
 	case isResend(typ) && has("data").IsObject():
-		return resend
+		return formatResend
 	case isKumoMTA(typ):
-		return kumoMTA
+		return formatKumoMTA
 	}
 	return ""
 }
@@ -75,19 +75,19 @@ func recogniseByFields(v jsonvalue.Value) string {
 	typ, named := has("type").Exact(), has("event").IsString()
 	switch {
 	case has("job_id").IsString() && (typ == "delivered" || typ == "bounced" || typ == "deferred"):
-		return haraka
+		return formatHaraka
 	case named && has("uuid").IsString() && has("payload").IsObject():
-		return postal
+		return formatPostal
 	case named && has("msg").IsObject(), (typ == "blacklist" || typ == "whitelist") && has("action").IsPresent():
-		return mandrill
+		return formatMandrill
 	case named && has("timestamp").IsPresent() && has("email").IsPresent():
-		return sendGrid
+		return formatSendGrid
 	case named && has("time").IsPresent():
-		return mailjet
+		return formatMailjet
 	case named && has("email").IsPresent():
-		return brevo
+		return formatBrevo
 	case named && has("timestamp").IsPresent():
-		return mailgun
+		return formatMailgun
 	}
 	return ""
 }

@@ -47,6 +47,15 @@ func ReadLabels(metadata jsonvalue.Value) Labels {
 	}
 }
 
+// ReadLabelsInText reads them from a text that holds a JSON object; anything else has none.
+func ReadLabelsInText(metadata jsonvalue.Value) Labels {
+	object, err := metadata.Nested()
+	if err != nil {
+		return Labels{}
+	}
+	return ReadLabels(object)
+}
+
 // Or fills what no label says from the provider's own fields, the first that has a text.
 func (l Labels) Or(tenant, campaign, stream string) Labels {
 	return Labels{cmp.Or(l.Tenant, tenant), cmp.Or(l.Campaign, campaign), cmp.Or(l.Stream, stream)}
@@ -54,6 +63,14 @@ func (l Labels) Or(tenant, campaign, stream string) Labels {
 
 // Put sets the labels' fields of e.
 func (l Labels) Put(e *event.Event) { e.Tenant, e.Campaign, e.Stream = l.Tenant, l.Campaign, l.Stream }
+
+// UnlessZero is the text of an id that is written as 0 when there is none.
+func UnlessZero(v jsonvalue.Value) string {
+	if text := v.Text(); text != "0" {
+		return text
+	}
+	return ""
+}
 
 // Recipients collects addresses: what is none is left out, and a repeated one is taken once.
 type Recipients struct {
