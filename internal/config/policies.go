@@ -15,7 +15,7 @@ import (
 
 // limitKeys are the keys of a limit, in the order of the reference.
 func limitKeys() []string {
-	return []string{"name", "rate", "below", "windows", "classes", "over", "min_volume", "min_events", "watch_at",
+	return []string{"name", "rate", "below", "at_least", "windows", "classes", "over", "min_volume", "min_events", "watch_at",
 		"judge", "fire", "for", "keep_firing_for", "remind_every", "subjects", "match"}
 }
 
@@ -92,8 +92,8 @@ func nearest(places map[string]place, key string) place {
 
 // limit reads one limit and notes where each of its keys stands.
 func (v value) limit(key string, places map[string]place) policy.Limit {
-	l := policy.NewLimit(windows.Bounce, windows.Ratio{})
-	var haveRate, haveBelow bool
+	l := policy.NewLimit(v.rateOf(), windows.Ratio{})
+	var haveRate, haveLine bool
 	read := map[string]func(value){
 		"name": func(v value) { v.allowed = aName; l.Name, _ = v.name() },
 		"rate": func(v value) {
@@ -105,7 +105,8 @@ func (v value) limit(key string, places map[string]place) policy.Limit {
 				}
 			}
 		},
-		"below": func(v value) { haveBelow = true; l.Below, _ = v.ratio() },
+		"below":    func(v value) { haveLine = true; l.Below, _ = v.ratio() },
+		"at_least": func(v value) { haveLine = true; l.AtLeast, _ = v.ratio() },
 		"windows": func(v value) {
 			v.allowed = "a list of names of windows"
 			l.Windows = []string{}
@@ -162,14 +163,25 @@ func (v value) limit(key string, places map[string]place) policy.Limit {
 	}
 	v.allowed = "a mapping of a limit's keys"
 	v.mapping(read, limitKeys())
-	v.allowed = "rate and below, at least"
+	v.allowed = "rate and below (at_least for engaged)"
 	if !haveRate {
 		v.wrong("without rate")
 	}
-	if !haveBelow {
+	if !haveLine {
 		v.wrong("without below")
 	}
 	return l
+}
+
+// rateOf looks ahead for the rate, on which a limit's defaults depend.
+func (v value) rateOf() windows.Rate {
+	for i := 0; v.node.Kind == yaml.MappingNode && i+1 < len(v.node.Content); i += 2 {
+		if v.node.Content[i].Value == "rate" {
+			r, _ := windows.ParseRate(resolve(v.node.Content[i+1]).Value)
+			return r
+		}
+	}
+	return windows.Bounce
 }
 
 func (v value) fire() (policy.Fire, bool) {
