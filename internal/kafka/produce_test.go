@@ -119,7 +119,7 @@ func TestCreateTopics(t *testing.T) {
 			t.Errorf("twice the largest event: %v", err)
 		}
 		wrong := NewTopic{Name: prefix + ".wrong", Config: map[string]string{"max.message.bytes": "many"}}
-		if err := c.CreateTopics(t.Context(), wrong); strings.HasSuffix(t.Name(), "real") && err == nil || !strings.Contains(err.Error(), wrong.Name) {
+		if err := c.CreateTopics(t.Context(), wrong); strings.HasSuffix(t.Name(), "real") && (err == nil || !strings.Contains(err.Error(), wrong.Name)) {
 			t.Errorf("a topic with a wrong setting: %v", err)
 		}
 	})
