@@ -180,6 +180,26 @@ func TestMailboxProvider(t *testing.T) {
 	}
 }
 
+func TestPowerMTAClass(t *testing.T) {
+	for want, categories := range map[event.BounceClass][]string{
+		event.Hard:  {"bad-mailbox", "bad-domain", "inactive-mailbox", " Bad-Mailbox "},
+		event.Soft:  {"quota-issues", "message-expired", "no-answer-from-host", "bad-connection", "routing-errors", "protocol-errors"},
+		event.Block: {"content-related", "policy-related", "spam-related", "virus-related", "invalid-sender", "relaying-issues"},
+		event.Admin: {"bad-configuration"},
+	} {
+		for _, category := range categories {
+			if got, ok := status.PowerMTAClass(category); got != want || !ok {
+				t.Errorf("PowerMTAClass(%q) = %v, %v, want %v", category, got, ok, want)
+			}
+		}
+	}
+	for _, category := range []string{"other", "", "success", "a category that nobody has ever heard of"} {
+		if got, ok := status.PowerMTAClass(category); ok {
+			t.Errorf("PowerMTAClass(%q) = %v, want that the codes tell", category, got)
+		}
+	}
+}
+
 // model is the definition of a token and a code in the words of regular expressions: slow, and easy to compare with the
 // text that defines them.
 type model struct{ run, code, reply *regexp.Regexp }
