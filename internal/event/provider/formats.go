@@ -2,6 +2,7 @@ package provider
 
 import (
 	"sendwatch/internal/event/jsonvalue"
+	"sendwatch/internal/event/mail"
 	"sendwatch/internal/event/provider/brevo"
 	"sendwatch/internal/event/provider/mailgun"
 	"sendwatch/internal/event/provider/mailjet"
@@ -78,5 +79,5 @@ func readACS(envelope, data jsonvalue.Value, out *payload.Out) {
 
 // readMail takes a mail: a feedback report (arf), a delivery status notification (dsn), or whichever it is (auto).
 func readMail(text []byte, format string, out *payload.Out) {
-	out.Reject("unknown_shape", "value: mails are not read by this version")
+	mail.Decode(text, format, out)
 }
