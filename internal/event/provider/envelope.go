@@ -97,7 +97,7 @@ func (d *Decoder) cloudEventData(v jsonvalue.Value) (jsonvalue.Value, bool) {
 			d.out.Reject(event.BadPayload, "data_base64: not base64")
 			break
 		}
-		if isMail(text) {
+		if first := firstOf(text); first != '{' && first != '[' && isMail(text) {
 			d.mail(text)
 			return data, false
 		}
