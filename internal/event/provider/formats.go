@@ -3,11 +3,19 @@ package provider
 import (
 	"sendwatch/internal/event/jsonvalue"
 	"sendwatch/internal/event/mail"
+	"sendwatch/internal/event/provider/acs"
 	"sendwatch/internal/event/provider/brevo"
+	"sendwatch/internal/event/provider/haraka"
+	"sendwatch/internal/event/provider/kumomta"
+	"sendwatch/internal/event/provider/mailersend"
 	"sendwatch/internal/event/provider/mailgun"
 	"sendwatch/internal/event/provider/mailjet"
+	"sendwatch/internal/event/provider/mailtrap"
+	"sendwatch/internal/event/provider/mandrill"
 	"sendwatch/internal/event/provider/payload"
+	"sendwatch/internal/event/provider/postal"
 	"sendwatch/internal/event/provider/postmark"
+	"sendwatch/internal/event/provider/resend"
 	"sendwatch/internal/event/provider/sendgrid"
 	"sendwatch/internal/event/provider/ses"
 	"sendwatch/internal/event/provider/sparkpost"
@@ -67,14 +75,28 @@ func read(format string, v jsonvalue.Value, out *payload.Out) {
 		mailjet.Decode(v, out)
 	case formatBrevo:
 		brevo.Decode(v, out)
-	default:
-		out.Reject("unknown_shape", "value: %s is not read by this version", format)
+	case formatResend:
+		resend.Decode(v, out)
+	case formatKumoMTA:
+		kumomta.Decode(v, out)
+	case formatPostal:
+		postal.Decode(v, out)
+	case formatACS:
+		acs.Decode(v, out)
+	case formatMandrill:
+		mandrill.Decode(v, out)
+	case formatMailerSend:
+		mailersend.Decode(v, out)
+	case formatMailtrap:
+		mailtrap.Decode(v, out)
+	case formatHaraka:
+		haraka.Decode(v, out)
 	}
 }
 
 // readACS takes what a CloudEvent of Azure Communication Services carries.
 func readACS(envelope, data jsonvalue.Value, out *payload.Out) {
-	out.Reject("unknown_shape", "value: %s is not read by this version", formatACS)
+	acs.DecodeCloudEvent(envelope, data, out)
 }
 
 // readMail takes a mail: a feedback report (arf), a delivery status notification (dsn), or whichever it is (auto).
