@@ -51,6 +51,19 @@ func TestValue(t *testing.T) {
 	}
 }
 
+func TestMembers(t *testing.T) {
+	var got []string
+	for key, member := range parse(t, `{"a":1,"b":{"x":[]},"a":2,"c":3}`).Members() {
+		got = append(got, key+member.Text())
+	}
+	if want := []string{"b", "a2", "c3"}; !slices.Equal(got, want) {
+		t.Errorf("members %q, want %q", got, want)
+	}
+	for range parse(t, `[1]`).Members() {
+		t.Error("an array has no members")
+	}
+}
+
 func TestNested(t *testing.T) {
 	v := parse(t, `{"list":["{\"a\":\"\\u0041\"}","[1,","[7]",3]}`)
 	var got []string

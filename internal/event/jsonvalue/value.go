@@ -131,9 +131,12 @@ func (v Value) Members() iter.Seq2[string, Value] {
 			return
 		}
 		end := v.node().next
+		last := map[string]int{}
 		for i := v.at + 1; i < end; i = v.tree.nodes[i].next {
-			key, member := v.tree.nodes[i].key, Value{v.tree, i}
-			if v.member(key) == member && !yield(key, member) {
+			last[v.tree.nodes[i].key] = i
+		}
+		for i := v.at + 1; i < end; i = v.tree.nodes[i].next {
+			if key := v.tree.nodes[i].key; last[key] == i && !yield(key, Value{v.tree, i}) {
 				return
 			}
 		}

@@ -64,7 +64,7 @@ func TestRecords(t *testing.T) {
 		"form encoded":          {`mandrill_events=%5B%5D`, "rejected: not_json"},
 		"an empty object":       {`{}`, "rejected: unknown_shape"},
 		"unknown":               {`{"a":1}`, "rejected: unknown_shape"},
-		"unknown type":          {`{"type":"opened","time":1772439304}`, "rejected: unknown_shape"},
+		"unknown type":          {`{"type":"opened","time":1772439304}`, "rejected: unknown_type"},
 		"no time":               {`{"type":"open"}`, "rejected: no_time"},
 		"bad time":              {`{"type":"open","time":"now"}`, "rejected: bad_time"},
 		"ahead":                 {`{"type":"open","time":"2026-06-01T12:10:01Z"}`, "rejected: ahead"},

@@ -6,6 +6,7 @@ import (
 
 	"sendwatch/internal/event"
 	"sendwatch/internal/event/jsonvalue"
+	"sendwatch/internal/event/provider/payload"
 )
 
 // recognised takes an object that stands for itself.
@@ -22,6 +23,8 @@ func (d *Decoder) read(format string, v jsonvalue.Value) {
 	switch {
 	case format == "" && isNative(v):
 		d.out.Reject(event.NoTime, "time: absent, every event needs a time")
+	case format == "" && v.Get("type").IsString() && v.Get("time").IsPresent():
+		d.out.Reject(event.UnknownType, "type: %s is not one of the native types, and the object of no other format", payload.Name(v.Get("type").Text()))
 	case format == "":
 		d.out.Reject(event.UnknownShape, "value: an object of no known format")
 	case format == formatCloudEvents:
