@@ -1,0 +1,212 @@
+package audit
+
+import (
+	"sendwatch/internal/policy"
+	"sendwatch/internal/windows"
+	"sendwatch/internal/windows/memstore"
+)
+
+// ledger is what is known of one subject's verdicts.
+type ledger struct {
+	sub    *memstore.Subject
+	labels windows.Labels
+	sheet  *sheet
+	tracks []track // by line
+	loaded bool    // the evaluator has it
+
+	hour       int64 // of the last look
+	hourly     bool  // in the list of those looked at when an hour ends
+	minutely   bool  // in the list of those checked when a minute ends
+	lastMinute int64 // for which left is right
+
+	// What Since may say before the next check: of each rate's numerator, and of delivered and bounced together.
+	more   [windows.NumRates]int64
+	volume int64
+}
+
+// track is one line of a subject: its worst reading so far, and the newest look.
+type track struct {
+	seen    bool // there was a look
+	breach  bool
+	certain bool // of a breach: it was certain at some time since it began
+	verdict policy.Verdict
+	worst   figures // among those of that verdict
+	peakK   int64   // highest judged share since the breach began
+	peakE   int64
+
+	// At the last look, and what has left a fine line's window since.
+	k, d, e, floor int64
+	leftK, leftD   int64
+}
+
+// figures are a reading and when it was made, in seconds since 1970.
+type figures struct{ Numerator, Denominator, Exposure, At int64 }
+
+// note takes the result of a look. It tells whether it concerns the evaluator: a breach began, ended or goes on.
+func (l *line) note(t *track, r windows.Reading, at int64) (concerns bool) {
+	was := t.breach
+	verdict, certain := policy.NoData, false
+	if l.rule != nil {
+		j := l.rule.Judge(r)
+		verdict, certain = j.Verdict, j.Certain
+	} else if r.Exposure > 0 {
+		verdict = policy.OK // only ratios are compared
+	}
+	now := figures{r.Numerator, r.Denominator, r.Exposure, at}
+	if !t.seen || verdict > t.verdict || verdict == t.verdict && l.worse(&now, &t.worst) {
+		t.seen, t.verdict, t.worst = true, verdict, now
+	}
+	t.k, t.d, t.e, t.leftK, t.leftD = r.Numerator, r.Denominator, r.Exposure, 0, 0
+	t.breach = l.rule != nil && verdict == policy.Breach
+	switch {
+	case !t.breach:
+		t.certain = false
+	case !was:
+		t.certain, t.peakK, t.peakE = certain, r.Numerator, r.Exposure
+	default:
+		t.certain = t.certain || certain
+		if higher(r.Numerator, r.Exposure, t.peakK, t.peakE) {
+			t.peakK, t.peakE = r.Numerator, r.Exposure
+		}
+	}
+	return was || t.breach
+}
+
+// worse tells whether a is worse than b, of the same verdict. Of equal ones the first stays.
+func (l *line) worse(a, b *figures) bool {
+	if l.formula.Rate == windows.Engaged {
+		a, b = b, a
+		if a.Exposure > 0 && b.Exposure <= 0 {
+			return false
+		}
+	}
+	return higher(a.Numerator, a.Exposure, b.Numerator, b.Exposure)
+}
+
+// higher tells whether k/e is a larger share than k2/e2. No data is smaller than everything.
+func higher(k, e, k2, e2 int64) bool {
+	if e <= 0 || e2 <= 0 {
+		return e > 0
+	}
+	if k < maxExact && e < maxExact && k2 < maxExact && e2 < maxExact {
+		return k*e2 > k2*e
+	}
+	return windows.ClosenessOf(k, e, windows.Ratio{A: 1, B: 1}).Cmp(windows.ClosenessOf(k2, e2, windows.Ratio{A: 1, B: 1})) > 0
+}
+
+// span bounds the line's reading, given what was counted since the last look.
+func (l *line) span(t *track, since *memstore.Since, minutely bool) span {
+	k, d := l.counted(since)
+	s := span{kLow: t.k, kHigh: t.k + k, eLow: t.e, eHigh: t.e + d}
+	exact := !since.Early && l.formula.Classes == 0
+	switch {
+	case l.fine && !minutely: // nobody follows what leaves the window: only the hour's part of the exposure is sure
+		s.kLow, s.eLow = 0, t.floor
+	case l.fine:
+		// An event that came for an earlier minute may have left the window already, or never been in it.
+		s.kLow, s.kHigh = s.kLow-t.leftK, s.kHigh-t.leftK
+		own := t.d - t.leftD
+		if exact {
+			s.kLow += k
+		}
+		if !since.Early {
+			own += d
+		}
+		s.eLow = max(own, t.floor)
+	default:
+		if exact {
+			s.kLow += k
+		}
+		if !since.Early {
+			s.eLow = max(t.e, t.d+d)
+		}
+	}
+	s.kLow, s.eLow = max(s.kLow, 0), max(s.eLow, 0)
+	return s
+}
+
+// counted is what was added to the line's numerator, at most, and to its denominator.
+func (l *line) counted(since *memstore.Since) (k, d int64) {
+	switch l.formula.Rate {
+	case windows.Bounce:
+		return since.Bounced, since.Delivered + since.Bounced - since.Async
+	case windows.Complaint:
+		if l.formula.OverReporting {
+			return since.Complained, since.Reporting
+		}
+		return since.Complained, since.Delivered
+	case windows.Unsubscribe:
+		return since.Unsubscribed, since.Delivered
+	case windows.Suppressed:
+		return since.Suppressed, since.Delivered
+	}
+	return since.Engaged, since.Delivered
+}
+
+// within tells whether no more was counted than the last budget allows.
+func (g *ledger) within() bool {
+	s := g.sub.Since()
+	return s.Delivered+s.Bounced <= g.volume && s.Bounced <= g.more[windows.Bounce] && s.Complained <= g.more[windows.Complaint] &&
+		s.Unsubscribed <= g.more[windows.Unsubscribe] && s.Suppressed <= g.more[windows.Suppressed]
+}
+
+// quiet finds out without a look whether there can be no news, and sets the budget up to which that stays so. When there can
+// be, the budget is none at all.
+func (g *ledger) quiet() bool {
+	since := g.sub.Since()
+	for i := range g.more {
+		g.more[i] = endless
+	}
+	g.volume = endless
+	for i := range g.sheet.lines {
+		l := &g.sheet.lines[i]
+		more, volume := l.slack(&g.tracks[i], l.span(&g.tracks[i], &since, g.minutely))
+		if more < 0 || volume < 0 {
+			g.volume = -1
+			return false
+		}
+		g.more[l.formula.Rate] = min(g.more[l.formula.Rate], more)
+		g.volume = min(g.volume, volume)
+	}
+	g.more[windows.Bounce] += since.Bounced
+	g.more[windows.Complaint] += since.Complained
+	g.more[windows.Unsubscribe] += since.Unsubscribed
+	g.more[windows.Suppressed] += since.Suppressed
+	g.volume += since.Delivered + since.Bounced
+	return true
+}
+
+// leave takes what left the windows of fine lines when the clock came to this minute, from the last one on.
+func (g *ledger) leave(minute int64) {
+	series := g.sub.Series()
+	var have int64 = -1
+	var counts windows.Counts
+	for i := range g.sheet.lines {
+		l := &g.sheet.lines[i]
+		if l.window.Step != windows.Minute {
+			continue // its own buckets end with an hour
+		}
+		gone := minute - int64(l.window.Length/windows.Minute.Duration())
+		if gone != have {
+			have, counts = gone, series.Bucket(windows.Minute, gone)
+		}
+		k, d := l.formula.Of(&counts)
+		g.tracks[i].leftK += k
+		g.tracks[i].leftD += d
+	}
+	g.lastMinute = minute
+}
+
+// idle tells whether time alone cannot bring news: nothing is in any numerator. fine asks for fine lines only.
+func (g *ledger) idle(since *memstore.Since, fine bool) bool {
+	for i := range g.sheet.lines {
+		l, t := &g.sheet.lines[i], &g.tracks[i]
+		if fine && !l.fine {
+			continue
+		}
+		if t.breach || l.span(t, since, g.minutely).kHigh > 0 || g.sheet.always && t.e > 0 {
+			return false
+		}
+	}
+	return true
+}
