@@ -116,10 +116,14 @@ func (p *printer) events(events []event.Event) error {
 	return nil
 }
 
-// unreadable tells what is wrong with a file, unless the command was interrupted while it was read.
+// unreadable tells what is wrong with a file, unless it is something else that stopped the reading: an interruption, or
+// output that cannot be written.
 func (p *printer) unreadable(ctx context.Context, name string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err := p.out.Flush(); err != nil {
+		return fmt.Errorf("writing events: %w", err)
 	}
 	p.mistake(name, 0, err)
 	return nil
@@ -146,7 +150,7 @@ type flushing struct {
 
 func (f flushing) Read(p []byte) (int, error) {
 	if err := f.out.Flush(); err != nil {
-		return 0, fmt.Errorf("writing events: %w", err)
+		return 0, err
 	}
 	return f.Reader.Read(p)
 }
