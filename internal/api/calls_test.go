@@ -308,8 +308,9 @@ func TestIPs(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	book := apitest.NewBook(apitest.StoryTime)
-	book.SetStatus([]answer.Partition{{Topic: "b", ID: 1, NextOffset: 7, HighWatermark: 9}, {Topic: "a", ID: 3, NextOffset: 9, HighWatermark: 8}},
-		answer.Totals{Counted: 5, Duplicate: 4, Late: 3, Ignored: 2, Rejected: map[string]int64{"bad_time": 1, "not_json": 0}})
+	book.SetStatus([]windows.PartitionStatus{{Partition: windows.Partition{Topic: "b", ID: 1}, Next: 7, HighWatermark: 9},
+		{Partition: windows.Partition{Topic: "a", ID: 3}, Next: -1, HighWatermark: -1}},
+		windows.Totals{Counted: 5, Duplicate: 4, Late: 3, Ignored: 2, Rejected: map[string]int64{"bad_time": 1, "not_json": 0}})
 	book.SetStale(true, 90*time.Second)
 	h := newHarness(t, book)
 	var s answer.Status

@@ -77,7 +77,7 @@ type streamClient struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
 	log      answer.AlertLog
-	position string
+	position answer.LogPosition
 	greeting string
 }
 
@@ -86,18 +86,18 @@ func (c *streamClient) locate(r *http.Request) (err error) {
 	last := r.Header.Get("Last-Event-ID")
 	if last == "" {
 		c.greeting = "the stream begins with the next record"
-		c.position, err = c.log.Newest(r.Context())
+		c.position, err = c.log.Now(r.Context())
 		return err
 	}
 	i := strings.LastIndexByte(last, '/')
 	seq, parseErr := strconv.ParseInt(last[i+1:], 10, 64)
-	if i <= 0 || parseErr != nil || seq < 1 {
+	if i <= 0 || parseErr != nil || seq < 1 || len(last) > 200 {
 		return problem.New(http.StatusBadRequest, "Last-Event-ID: not one of ours; pass the id: of the last event as it was, <alert id>/<seq>, or leave it out")
 	}
-	position, found, err := c.log.Find(r.Context(), last[:i], seq)
+	position, found, err := c.log.Resume(r.Context(), last)
 	c.position, c.greeting = position, "resumed after the last event"
 	if !found {
-		c.position, c.greeting = "", "the last event is no longer kept; the stream begins with the oldest record there is"
+		c.greeting = "the last event is no longer kept; the stream begins with the oldest record there is"
 	}
 	return err
 }
@@ -105,21 +105,19 @@ func (c *streamClient) locate(r *http.Request) (err error) {
 // forward sends what the log has after the client's position.
 func (c *streamClient) forward(r *http.Request) error {
 	for {
-		entries, err := c.log.After(r.Context(), c.position, streamPage)
+		entries, next, err := c.log.After(r.Context(), c.position, streamPage)
+		if errors.Is(err, answer.ErrUnavailable) {
+			return nil // heartbeats go on; the next tick tries again
+		}
 		if err != nil {
-			if errors.Is(err, answer.ErrUnavailable) {
-				return nil // heartbeats go on; the next tick tries again
-			}
 			return err
 		}
 		for i := range entries {
-			record := &entries[i].Record
-			if err := c.send("id: %s\ndata: %s\n\n", record.Token(), record.Encode()); err != nil {
+			if err := c.send("id: %s\ndata: %s\n\n", entries[i].Record.Token(), entries[i].Encoded); err != nil {
 				return err
 			}
-			c.position = entries[i].Position
 		}
-		if len(entries) < streamPage {
+		if c.position = next; len(entries) < streamPage {
 			return nil
 		}
 	}

@@ -53,7 +53,7 @@ func (s *Source) Alerts(ctx context.Context, q AlertQuery) (*AlertPage, error) {
 // Alert answers with one episode.
 func (s *Source) Alert(ctx context.Context, id string) (*Episode, error) {
 	history, err := s.Readers.Alerts.Alert(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && len(history) == 0 {
+	if err == nil && len(history) == 0 {
 		return nil, problem.New(http.StatusNotFound, "there is no alert with the id %s; ids are those of GET /api/v1/alerts, and resolved alerts are forgotten after a time", Quote(id))
 	}
 	if err != nil {

@@ -59,49 +59,31 @@ type AlertQuery struct {
 
 // AlertReader reads episodes.
 type AlertReader interface {
-	// Alerts returns the newest record of each episode, firing ones first, newest start first. next is "" at the end. The
-	// error wraps ErrBadCursor for a cursor that is none.
+	// Alerts returns the newest record of each episode, those that began last first. next is "" at the end. The error wraps
+	// ErrBadCursor for a cursor that is none.
 	Alerts(ctx context.Context, q AlertQuery) (records []alerts.Record, next string, err error)
-	// Alert returns all records of an episode, oldest first. The error wraps ErrNotFound when there is none.
+	// Alert returns all records of an episode, oldest first; none when it is unknown.
 	Alert(ctx context.Context, id string) ([]alerts.Record, error)
 }
 
-// LogEntry is a record with its place in the log.
-type LogEntry struct {
-	Position string
-	Record   alerts.Record
-}
+// LogPosition is how far somebody has followed the log of alert records, by evaluation partition.
+type LogPosition []int64
 
 // AlertLog is the order in which records were made, over all episodes; it keeps a bounded number of them.
 type AlertLog interface {
-	// Newest is the position of the newest record, "" when there is none.
-	Newest(ctx context.Context) (string, error)
-	// Find is the position of a record, false when the log does not hold it (any longer).
-	Find(ctx context.Context, id string, seq int64) (string, bool, error)
-	// After returns up to limit entries that come after the position, oldest first; "" is before the oldest.
-	After(ctx context.Context, position string, limit int) ([]LogEntry, error)
-}
-
-// Partition is how far one partition has been read.
-type Partition struct {
-	Topic         string
-	ID            int
-	NextOffset    int64
-	HighWatermark int64
-	NewestEvent   time.Time // zero when no event was read
-}
-
-// Totals are counted over the life of the state.
-type Totals struct {
-	Counted, Duplicate, Late, Ignored int64
-	Lost                              int64 // records that were gone before they could be read
-	Rejected                          map[string]int64
+	// Now is the end of the log.
+	Now(ctx context.Context) (LogPosition, error)
+	// Resume is the place after the record "<id>/<seq>". When the log does not hold it (any longer), ok is false and the
+	// position is the oldest there is.
+	Resume(ctx context.Context, token string) (p LogPosition, ok bool, err error)
+	// After returns up to limit entries that come after the position, oldest first, and the position after them.
+	After(ctx context.Context, p LogPosition, limit int) ([]alerts.Entry, LogPosition, error)
 }
 
 // StatusReader reads how the service does.
 type StatusReader interface {
-	Partitions(ctx context.Context) ([]Partition, error)
-	Totals(ctx context.Context) (Totals, error)
+	Partitions(ctx context.Context) ([]windows.PartitionStatus, error)
+	Totals(ctx context.Context) (windows.Totals, error)
 	Redis(ctx context.Context) (Redis, error)
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"sendwatch/internal/windows"
 )
 
 // Status is the answer of GET /api/v1/status.
@@ -87,18 +89,19 @@ func (s *Source) fillStatus(ctx context.Context, status *Status) error {
 	asOf := m.AsOf.UTC()
 	status.AsOf, status.Stale, status.LagSeconds = &asOf, m.Stale, m.Lag.Seconds()
 	for _, p := range partitions {
-		status.Partitions = append(status.Partitions, p.status())
+		status.Partitions = append(status.Partitions, partitionStatus(p))
 	}
 	slices.SortFunc(status.Partitions, func(a, b PartitionStatus) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	status.Events = totals.events()
+	status.Events = eventTotals(&totals)
 	return nil
 }
 
-func (p Partition) status() PartitionStatus {
-	out := PartitionStatus{Topic: p.Topic, Partition: p.ID, NextOffset: p.NextOffset, HighWatermark: p.HighWatermark,
-		Lag: max(0, p.HighWatermark-p.NextOffset)}
+func partitionStatus(p windows.PartitionStatus) PartitionStatus {
+	next := max(0, p.Next) // nothing was taken yet
+	out := PartitionStatus{Topic: p.Partition.Topic, Partition: p.Partition.ID, NextOffset: next,
+		HighWatermark: max(next, p.HighWatermark), Lag: max(0, p.HighWatermark-next)}
 	if !p.NewestEvent.IsZero() {
 		newest := p.NewestEvent.UTC()
 		out.NewestEventTime = &newest
@@ -106,13 +109,12 @@ func (p Partition) status() PartitionStatus {
 	return out
 }
 
-func (t Totals) events() *EventTotals {
-	e := &EventTotals{Counted: t.Counted, Duplicate: t.Duplicate, Late: t.Late, Ignored: t.Ignored, Lost: t.Lost, Rejected: map[string]int64{}}
-	e.Read = t.Counted + t.Duplicate + t.Late + t.Ignored
+func eventTotals(t *windows.Totals) *EventTotals {
+	e := &EventTotals{Read: t.Read(), Counted: t.Counted, Duplicate: t.Duplicate, Late: t.Late, Ignored: t.Ignored, Lost: t.Lost,
+		Rejected: map[string]int64{}}
 	for reason, n := range t.Rejected {
 		if n != 0 {
 			e.Rejected[reason] = n
-			e.Read += n
 		}
 	}
 	return e

@@ -31,8 +31,8 @@ type Book struct {
 	evaluator  *alerts.Evaluator
 	log        []alerts.Record
 	recipients map[[2]string]engagement.Recipient
-	partitions []answer.Partition
-	totals     answer.Totals
+	partitions []windows.PartitionStatus
+	totals     windows.Totals
 	now        time.Time
 	stale      bool
 	lag        time.Duration
@@ -44,7 +44,6 @@ var (
 	_ answer.RateReader       = (*Book)(nil)
 	_ answer.CountReader      = (*Book)(nil)
 	_ answer.AlertReader      = (*Book)(nil)
-	_ answer.AlertLog         = (*Book)(nil)
 	_ answer.StatusReader     = (*Book)(nil)
 	_ answer.EngagementReader = (*Book)(nil)
 	_ audience.Recipients     = (*Book)(nil)
@@ -61,13 +60,13 @@ func NewBook(now time.Time) *Book {
 			MaxAhead: 10 * time.Minute, Engagement: engagement.DefaultRules(), Policies: []string{pack.Name}},
 		set: set, series: map[string]*windows.Series{}, subjects: map[string][]string{},
 		evaluator: alerts.NewEvaluator(set, retention), recipients: map[[2]string]engagement.Recipient{},
-		totals: answer.Totals{Rejected: map[string]int64{}}, now: now,
+		totals: windows.Totals{Rejected: map[string]int64{}}, now: now,
 	}
 }
 
 // Source answers from the book.
 func (b *Book) Source() *answer.Source {
-	return answer.NewSource(answer.Readers{Clock: b, Rates: b, Counts: b, Alerts: b, Log: b, Status: b, Engagement: b, Recipients: b, IPs: b},
+	return answer.NewSource(answer.Readers{Clock: b, Rates: b, Counts: b, Alerts: b, Log: recordLog{b}, Status: b, Engagement: b, Recipients: b, IPs: b},
 		"1.2.3", b.Shape, b.Now)
 }
 
@@ -150,7 +149,7 @@ func (b *Book) Break(err error) {
 }
 
 // SetStatus says what the status shows.
-func (b *Book) SetStatus(partitions []answer.Partition, totals answer.Totals) {
+func (b *Book) SetStatus(partitions []windows.PartitionStatus, totals windows.Totals) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.partitions, b.totals = partitions, totals
@@ -246,7 +245,7 @@ func (b *Book) Alerts(ctx context.Context, q answer.AlertQuery) ([]alerts.Record
 		return q.State != nil && r.Status != *q.State || q.Subject != "" && r.SubjectKey != q.Subject
 	})
 	slices.SortFunc(list, func(x, y alerts.Record) int {
-		return cmp.Or(cmp.Compare(x.Status, y.Status), time.Time(y.StartsAt).Compare(time.Time(x.StartsAt)), strings.Compare(x.ID, y.ID))
+		return cmp.Or(time.Time(y.StartsAt).Compare(time.Time(x.StartsAt)), strings.Compare(x.ID, y.ID))
 	})
 	start := 0
 	if q.Cursor != "" {
@@ -277,55 +276,56 @@ func (b *Book) Alert(ctx context.Context, id string) ([]alerts.Record, error) {
 			history = append(history, r)
 		}
 	}
-	if history == nil {
-		return nil, answer.ErrNotFound
-	}
 	return history, nil
 }
 
-// Newest implements answer.AlertLog: positions are numbers from 1.
-func (b *Book) Newest(ctx context.Context) (string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strconv.Itoa(len(b.log)), b.open(ctx)
+// recordLog lets a Book be an answer.AlertLog beside its clock, which is called Now too.
+type recordLog struct{ b *Book }
+
+var _ answer.AlertLog = recordLog{}
+
+// Now is the end of the log.
+func (l recordLog) Now(ctx context.Context) (answer.LogPosition, error) {
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	return answer.LogPosition{int64(len(l.b.log))}, l.b.open(ctx)
 }
 
-// Find implements answer.AlertLog.
-func (b *Book) Find(ctx context.Context, id string, seq int64) (string, bool, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i, r := range b.log {
-		if r.ID == id && r.Seq == seq {
-			return strconv.Itoa(i + 1), true, b.open(ctx)
+// Resume finds a record.
+func (l recordLog) Resume(ctx context.Context, token string) (answer.LogPosition, bool, error) {
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	for i := range l.b.log {
+		if l.b.log[i].Token() == token {
+			return answer.LogPosition{int64(i + 1)}, true, l.b.open(ctx)
 		}
 	}
-	return "", false, b.open(ctx)
+	return answer.LogPosition{0}, false, l.b.open(ctx)
 }
 
-// After implements answer.AlertLog.
-func (b *Book) After(ctx context.Context, position string, limit int) ([]answer.LogEntry, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := b.open(ctx); err != nil {
-		return nil, err
+// After reads on.
+func (l recordLog) After(ctx context.Context, p answer.LogPosition, limit int) ([]alerts.Entry, answer.LogPosition, error) {
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	if err := l.b.open(ctx); err != nil {
+		return nil, nil, err
 	}
-	n, _ := strconv.Atoi(cmp.Or(position, "0"))
-	var out []answer.LogEntry
-	for i := n; i < min(n+limit, len(b.log)); i++ {
-		out = append(out, answer.LogEntry{Position: strconv.Itoa(i + 1), Record: b.log[i]})
+	var out []alerts.Entry
+	for i := p[0]; i < min(p[0]+int64(limit), int64(len(l.b.log))); i++ {
+		out = append(out, alerts.Entry{Record: l.b.log[i], Encoded: l.b.log[i].Encode()})
 	}
-	return out, nil
+	return out, answer.LogPosition{p[0] + int64(len(out))}, nil
 }
 
 // Partitions implements answer.StatusReader.
-func (b *Book) Partitions(ctx context.Context) ([]answer.Partition, error) {
+func (b *Book) Partitions(ctx context.Context) ([]windows.PartitionStatus, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.partitions, b.open(ctx)
 }
 
 // Totals implements answer.StatusReader.
-func (b *Book) Totals(ctx context.Context) (answer.Totals, error) {
+func (b *Book) Totals(ctx context.Context) (windows.Totals, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.totals, b.open(ctx)

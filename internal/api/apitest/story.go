@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"sendwatch/internal/api/answer"
 	"sendwatch/internal/engagement"
 	"sendwatch/internal/windows"
 )
@@ -139,12 +138,12 @@ func (b *Book) people(r *rand.Rand) {
 }
 
 func (b *Book) describe() {
-	var partitions []answer.Partition
+	var partitions []windows.PartitionStatus
 	for i := range 8 {
 		high := int64(1_204_311 + 7919*i)
-		partitions = append(partitions, answer.Partition{Topic: "mail.events", ID: i, HighWatermark: high, NextOffset: high - int64(i%3),
+		partitions = append(partitions, windows.PartitionStatus{Partition: windows.Partition{Topic: "mail.events", ID: i}, HighWatermark: high, Next: high - int64(i%3),
 			NewestEvent: StoryTime.Add(-time.Duration(700*i) * time.Millisecond)})
 	}
-	b.SetStatus(partitions, answer.Totals{Counted: b.totals.Counted, Duplicate: 18_442, Late: 12, Ignored: 3_310, Lost: 0,
+	b.SetStatus(partitions, windows.Totals{Counted: b.totals.Counted, Duplicate: 18_442, Late: 12, Ignored: 3_310, Lost: 0,
 		Rejected: map[string]int64{"not_json": 41, "bad_time": 7, "unknown_type": 129}})
 }
