@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -137,7 +138,7 @@ func (a *Audit) judge(at int64) {
 		if g.loaded {
 			sub.Series() // the evaluator may read it at any moment
 		}
-		if g.hour != hour || !g.within() && !g.quiet() {
+		if g.hour != hour || !g.within() && !g.quiet(g.minutely) {
 			a.look(g, now)
 		}
 		if !g.hourly {
@@ -165,8 +166,7 @@ func (a *Audit) evaluate(now time.Time) {
 // endHour looks at every subject that time can change, and forgets what is too old.
 func (a *Audit) endHour(now time.Time) {
 	a.hourly = slices.DeleteFunc(a.hourly, func(g *ledger) bool {
-		since := g.sub.Since()
-		if g.hourly = !g.idle(&since, false); g.hourly {
+		if g.hourly = !g.idle(); g.hourly {
 			a.look(g, now)
 		}
 		return !g.hourly
@@ -174,19 +174,20 @@ func (a *Audit) endHour(now time.Time) {
 	a.store.Trim(now)
 }
 
-// endMinute checks the subjects with something in the numerator of a window of minutes.
+// endMinute checks the subjects for which time can bring news before the hour ends.
 func (a *Audit) endMinute(now time.Time, minute int64) {
 	a.minutely = slices.DeleteFunc(a.minutely, func(g *ledger) bool {
-		if g.lastMinute != minute-1 {
+		switch {
+		case !g.minutely: // a look since has shown that the hour will do
+		case g.lastMinute != minute-1:
 			a.look(g, now)
-		} else if g.leave(minute); !g.quiet() {
+		case !g.leave(minute):
+			// As quiet as it was.
+		case !g.quiet(false) && !g.quiet(true):
 			a.look(g, now)
 		}
-		since := g.sub.Since()
-		if g.minutely = !g.idle(&since, true); !g.minutely {
-			g.quiet() // budgets of the minute turn into ones of the hour
-		}
-		return !g.minutely
+		g.listed = g.minutely
+		return !g.listed
 	})
 }
 
@@ -199,7 +200,7 @@ func (a *Audit) ledger(sub *memstore.Subject) *ledger {
 	if g == nil {
 		labels, _ := windows.ParseSubject(sub.Key)
 		g = &ledger{sub: sub, labels: labels, sheet: a.sheets.of(labels), hour: -1 << 62}
-		g.tracks = make([]track, len(g.sheet.lines))
+		g.tracks, g.next = make([]track, len(g.sheet.lines)), make([]int64, len(g.sheet.minutes))
 		a.ledgers[sub.ID] = g
 		a.index(g)
 	}
@@ -228,21 +229,28 @@ func (a *Audit) look(g *ledger, now time.Time) {
 			}
 		}
 		if l.fine {
-			t.floor = l.floor(a.sums)
+			l.keep(t, a.sums)
 		}
 	}
 	g.hour, g.lastMinute = windows.Hour.Bucket(now), windows.Minute.Bucket(now)
+	for n := range g.next { // not known: ask when the next minute ends
+		g.next[n] = math.MinInt64
+	}
 	if concerns {
 		a.feed(g)
 	}
 	a.follow(g)
 }
 
-// follow sets the subject's budget after a look, and enters it in the list of those that the end of a minute can change.
+// follow sets the subject's budget after a look: one for as long as the hour lasts or, where that is none, one that has to be
+// looked after whenever a minute ends.
 func (a *Audit) follow(g *ledger) {
-	if none := (memstore.Since{}); !g.minutely && g.sheet.fine && !g.idle(&none, true) {
-		g.minutely = true
+	if g.quiet(false) || !g.sheet.fine {
+		return
+	}
+	g.quiet(true)
+	if !g.listed {
+		g.listed = true
 		a.minutely = append(a.minutely, g)
 	}
-	g.quiet()
 }

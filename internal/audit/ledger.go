@@ -14,10 +14,12 @@ type ledger struct {
 	tracks []track // by line
 	loaded bool    // the evaluator has it
 
-	hour       int64 // of the last look
-	hourly     bool  // in the list of those looked at when an hour ends
-	minutely   bool  // in the list of those checked when a minute ends
-	lastMinute int64 // for which left is right
+	hour       int64   // of the last look
+	hourly     bool    // in the list of those looked at when an hour ends
+	minutely   bool    // the budget has to be looked after when a minute ends
+	listed     bool    // in the list of those
+	lastMinute int64   // for which what left fine lines is right
+	next       []int64 // by the sheet's minutes: nothing leaves before this bucket does
 
 	// What Since may say before the next check: of each rate's numerator, and of delivered and bounced together.
 	more   [windows.NumRates]int64
@@ -35,8 +37,11 @@ type track struct {
 	peakE   int64
 
 	// At the last look, and what has left a fine line's window since.
-	k, d, e, floor int64
-	leftK, leftD   int64
+	k, d, e      int64
+	leftK, leftD int64
+	// Of a fine line: the exposure that its spans of hours give, and the denominators over those of minutes, less what left.
+	floor  int64
+	minute [maxMinuteSpans]int64
 }
 
 // figures are a reading and when it was made, in seconds since 1970.
@@ -113,6 +118,13 @@ func (l *line) span(t *track, since *memstore.Since, minutely bool) span {
 			own += d
 		}
 		s.eLow = max(own, t.floor)
+		for i := range l.minute {
+			more := d
+			if since.Early {
+				more = 0
+			}
+			s.eLow = max(s.eLow, l.minute[i].share(t.minute[i]+more))
+		}
 	default:
 		if exact {
 			s.kLow += k
@@ -150,9 +162,10 @@ func (g *ledger) within() bool {
 		s.Unsubscribed <= g.more[windows.Unsubscribe] && s.Suppressed <= g.more[windows.Suppressed]
 }
 
-// quiet finds out without a look whether there can be no news, and sets the budget up to which that stays so. When there can
-// be, the budget is none at all.
-func (g *ledger) quiet() bool {
+// quiet finds out without a look whether there can be no news, and sets the budget up to which that stays so: until the hour
+// ends or, minutely, until the minute does. When there can be news, the budget is none at all.
+func (g *ledger) quiet(minutely bool) bool {
+	g.minutely = minutely
 	since := g.sub.Since()
 	for i := range g.more {
 		g.more[i] = endless
@@ -176,35 +189,54 @@ func (g *ledger) quiet() bool {
 	return true
 }
 
-// leave takes what left the windows of fine lines when the clock came to this minute, from the last one on.
-func (g *ledger) leave(minute int64) {
-	series := g.sub.Series()
-	var have int64 = -1
-	var counts windows.Counts
-	for i := range g.sheet.lines {
-		l := &g.sheet.lines[i]
-		if l.window.Step != windows.Minute {
-			continue // its own buckets end with an hour
-		}
-		gone := minute - int64(l.window.Length/windows.Minute.Duration())
-		if gone != have {
-			have, counts = gone, series.Bucket(windows.Minute, gone)
-		}
-		k, d := l.formula.Of(&counts)
-		g.tracks[i].leftK += k
-		g.tracks[i].leftD += d
-	}
-	g.lastMinute = minute
-}
-
-// idle tells whether time alone cannot bring news: nothing is in any numerator. fine asks for fine lines only.
-func (g *ledger) idle(since *memstore.Since, fine bool) bool {
-	for i := range g.sheet.lines {
-		l, t := &g.sheet.lines[i], &g.tracks[i]
-		if fine && !l.fine {
+// leave takes what left the windows and exposure spans of fine lines when the clock came to this minute. It tells whether
+// anything did.
+func (g *ledger) leave(minute int64) (any bool) {
+	early := g.sub.Since().Early
+	for n, length := range g.sheet.minutes {
+		gone := minute - length
+		if gone < g.next[n] && !early {
 			continue
 		}
-		if t.breach || l.span(t, since, g.minutely).kHigh > 0 || g.sheet.always && t.e > 0 {
+		counts := g.sub.Minute(gone)
+		any = any || counts != windows.Counts{}
+		for i := range g.sheet.lines {
+			g.sheet.lines[i].leave(&g.tracks[i], length, &counts)
+		}
+		g.next[n] = g.nextAfter(gone, minute)
+	}
+	g.lastMinute = minute
+	return any
+}
+
+// nextAfter is the first minute after one that holds anything, or could come to hold something from now on.
+func (g *ledger) nextAfter(gone, now int64) int64 {
+	if next, ok := g.sub.NextMinute(gone+1, now); ok {
+		return next
+	}
+	return now
+}
+
+// leave takes the bucket that left all spans of the given length.
+func (l *line) leave(t *track, length int64, counts *windows.Counts) {
+	k, d := l.formula.Of(counts)
+	if l.window.Step == windows.Minute && l.buckets == length {
+		t.leftK += k
+		t.leftD += d
+	}
+	for i := range l.minute {
+		if l.minute[i].buckets == length {
+			t.minute[i] -= d
+		}
+	}
+}
+
+// idle tells whether time alone cannot bring news: nothing is in any numerator.
+func (g *ledger) idle() bool {
+	since := g.sub.Since()
+	for i := range g.sheet.lines {
+		l, t := &g.sheet.lines[i], &g.tracks[i]
+		if t.breach || l.span(t, &since, g.minutely).kHigh > 0 || g.sheet.always && t.e > 0 {
 			return false
 		}
 	}

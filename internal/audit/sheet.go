@@ -12,25 +12,32 @@ type line struct {
 	rule        *policy.Rule // nil without a limit
 	formula     windows.Formula
 	window      windows.Window
-	index       int // of the window in the plan
+	index       int   // of the window in the plan
+	buckets     int64 // that the window has
 	judgeWindow bool
 	definition  string
 	// fine lines read buckets of a minute: time alone can change them at the end of any minute, all others only at the end
 	// of an hour.
 	fine   bool
-	coarse []coarseSpan // of a fine line's exposure, the spans that do not change within an hour
+	coarse []partSpan // of a fine line's exposure: the spans that do not change within an hour
+	minute []partSpan // and those that change every minute
 }
 
-// coarseSpan is an exposure span of hours or days: where the plan has its sum, and the share of it that counts.
-type coarseSpan struct {
-	index int
-	n, m  int64
+// partSpan is an exposure span: where the plan has its sum, and the share of it that counts.
+type partSpan struct {
+	index   int
+	buckets int64
+	n, m    int64
 }
+
+// maxMinuteSpans is how many exposure spans of minutes a window has at most.
+const maxMinuteSpans = 3
 
 // sheet is the lines of a subject. Most subjects share one.
 type sheet struct {
-	lines []line
-	fine  bool // has a fine line
+	lines   []line
+	fine    bool    // has a fine line
+	minutes []int64 // lengths of the spans of minutes in them, in buckets
 	// always tells that budgets cannot be told: every touched subject is looked at.
 	always bool
 }
@@ -40,13 +47,13 @@ type sheets struct {
 	set  *policy.Set
 	ret  windows.Retention
 	plan *windows.Plan
-	// coarse are the windows that stand for the exposure spans of fine lines: by length and step, to their place in the plan.
-	coarse map[windows.Window]int
-	bySet  map[string]*sheet // by the rules that apply, one byte each
+	// spans are the windows that stand for the exposure spans of fine lines: by length and step, to their place in the plan.
+	spans map[windows.Window]int
+	bySet map[string]*sheet // by the rules that apply, one byte each
 }
 
 func newSheets(set *policy.Set, ret windows.Retention) *sheets {
-	s := &sheets{set: set, ret: ret, coarse: map[windows.Window]int{}, bySet: map[string]*sheet{}}
+	s := &sheets{set: set, ret: ret, spans: map[windows.Window]int{}, bySet: map[string]*sheet{}}
 	planned := slices.Clone(set.Windows())
 	for _, w := range set.Windows() {
 		if grainOf(w, ret) != windows.Minute {
@@ -54,8 +61,8 @@ func newSheets(set *policy.Set, ret windows.Retention) *sheets {
 		}
 		for _, x := range w.Exposure(ret) {
 			span := windows.Window{Length: x.Length, Step: x.Step}
-			if _, known := s.coarse[span]; !known && x.Step > windows.Minute {
-				s.coarse[span] = len(planned)
+			if _, known := s.spans[span]; !known {
+				s.spans[span] = len(planned)
 				planned = append(planned, span)
 			}
 		}
@@ -106,12 +113,25 @@ func (s *sheets) of(labels []windows.Label) *sheet {
 func (s *sheet) add(l line) {
 	s.lines = append(s.lines, l)
 	s.fine = s.fine || l.fine
+	if l.window.Step == windows.Minute {
+		s.addMinutes(l.buckets)
+	}
+	for _, x := range l.minute {
+		s.addMinutes(x.buckets)
+	}
 	s.always = s.always || l.formula.Rate == windows.Engaged
+}
+
+func (s *sheet) addMinutes(buckets int64) {
+	if !slices.Contains(s.minutes, buckets) {
+		s.minutes = append(s.minutes, buckets)
+	}
 }
 
 func (s *sheets) line(r *policy.Rule, f windows.Formula, window int, judgeWindow bool) line {
 	w := s.set.Windows()[window]
 	l := line{rule: r, formula: f, window: w, index: window, judgeWindow: judgeWindow}
+	l.buckets = int64(w.Length / w.Step.Duration())
 	l.definition = f.Definition(w, s.ret, judgeWindow)
 	l.fine = w.Step == windows.Minute
 	if judgeWindow || !f.Rate.Delayed() {
@@ -119,26 +139,40 @@ func (s *sheets) line(r *policy.Rule, f windows.Formula, window int, judgeWindow
 	}
 	l.fine = grainOf(w, s.ret) == windows.Minute
 	for _, x := range w.Exposure(s.ret) {
-		if x.Step == windows.Minute || !l.fine {
-			continue
+		if !l.fine {
+			break
 		}
 		m := x.M
 		if f.Rate == windows.Bounce {
 			m *= 2
 		}
-		l.coarse = append(l.coarse, coarseSpan{s.coarse[windows.Window{Length: x.Length, Step: x.Step}], x.N, m})
+		span := partSpan{s.spans[windows.Window{Length: x.Length, Step: x.Step}], int64(x.Length / x.Step.Duration()), x.N, m}
+		switch {
+		case x.Step > windows.Minute:
+			l.coarse = append(l.coarse, span)
+		case len(l.minute) < maxMinuteSpans:
+			l.minute = append(l.minute, span)
+		}
 	}
 	return l
 }
 
-// floor is a lower bound of the exposure that holds until the hour ends: the share of the coarse spans.
-func (l *line) floor(sums *windows.Sums) int64 {
-	var floor int64
-	for _, c := range l.coarse {
-		_, d := l.formula.Of(sums.Counts(c.index))
-		if d > 0 && d < maxExact {
-			floor = max(floor, d*c.n/c.m)
-		}
+// share is the part of a span's denominator that counts.
+func (p *partSpan) share(d int64) int64 {
+	if d <= 0 || d >= maxExact {
+		return 0
 	}
-	return floor
+	return d * p.n / p.m
+}
+
+// keep notes the parts of the exposure after a look.
+func (l *line) keep(t *track, sums *windows.Sums) {
+	t.floor = 0
+	for i := range l.coarse {
+		_, d := l.formula.Of(sums.Counts(l.coarse[i].index))
+		t.floor = max(t.floor, l.coarse[i].share(d))
+	}
+	for i := range l.minute {
+		_, t.minute[i] = l.formula.Of(sums.Counts(l.minute[i].index))
+	}
 }

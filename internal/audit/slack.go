@@ -53,21 +53,30 @@ func (l *line) slack(t *track, s span) (more, volume int64) {
 	case policy.NoData:
 		return -1, -1
 	case policy.LowVolume:
-		// Enough volume, and yet low_volume: the limit is reached by too few events. That ends with more of them, or when the
-		// exposure outgrows the limit.
-		a, b := limit.Below.A, limit.Below.B
-		if s.kLow <= 0 || s.eLow < limit.MinVolume || a >= maxExact || b >= maxExact {
-			return -1, -1
-		}
-		reached := int64(endless)
-		if a > 0 {
-			reached = s.kLow*b/a - s.eHigh
-		}
-		return min(limit.MinEvents-1-s.kHigh, t.untilWorse(s)), reached
+		more, volume = l.tooFew(s)
+		return min(more, t.untilWorse(s)), volume
 	case policy.Breach:
 		return l.untilBreach(s), endless
 	}
-	return min(l.untilBreach(s), t.untilWorse(s)), endless
+	if more = min(l.untilBreach(s), t.untilWorse(s)); more >= 0 {
+		return more, endless
+	}
+	return l.tooFew(s)
+}
+
+// tooFew is slack where there is enough volume and yet the verdict is low_volume: the limit is reached, but by too few events.
+// That ends with more of them, or when the exposure outgrows the limit.
+func (l *line) tooFew(s span) (more, volume int64) {
+	limit := l.rule.Limit
+	a, b := limit.Below.A, limit.Below.B
+	if s.kLow <= 0 || s.eLow < limit.MinVolume || a >= maxExact || b >= maxExact {
+		return -1, -1
+	}
+	volume = endless
+	if a > 0 {
+		volume = s.kLow*b/a - s.eHigh
+	}
+	return limit.MinEvents - 1 - s.kHigh, volume
 }
 
 // slackInBreach is slack while the limit is broken.

@@ -9,8 +9,8 @@ import (
 	"sendwatch/internal/windows"
 )
 
-// Subject is one subject's counts. Those of the minute that is being counted are kept apart and go into the series when
-// another minute comes, or when somebody asks.
+// Subject is one subject's counts. Those of the minute and of the hour that are being counted are kept apart and go into the
+// series when another one comes, or when somebody asks.
 type Subject struct {
 	ID          int    // from 0, in order of first appearance
 	Key         string // as windows.Combination writes it
@@ -18,30 +18,52 @@ type Subject struct {
 
 	series  *windows.Series
 	minute  int64
-	pending [windows.NumCounters]uint32
-	settled windows.Counts // of all buckets, without pending, since ResetSince
+	pending [windows.NumCounters]uint32 // of the minute
+	hour    int64
+	settled [windows.NumCounters]uint32 // of the hour: what is in the series' minutes, not yet in its hours and days
+	since   windows.Counts              // of all buckets, without pending, since ResetSince
 	touched bool
 	early   bool
 }
 
 // Series is the subject's series with all that was counted in it. It stays the store's own.
 func (s *Subject) Series() *windows.Series {
-	s.settle()
+	s.settleMinute()
+	s.settleHour()
 	return s.series
 }
 
-// Since is what was counted since the last ResetSince, whatever the bucket. early tells that some of it lay in a minute
-// before the newest.
+// Minute returns the counts of one bucket of a minute, for less than Series.
+func (s *Subject) Minute(bucket int64) windows.Counts {
+	if s.minute == bucket {
+		s.settleMinute()
+	}
+	return s.series.Bucket(windows.Minute, bucket)
+}
+
+// NextMinute is the first minute from one bucket up to another that holds anything; false when none does.
+func (s *Subject) NextMinute(from, to int64) (int64, bool) {
+	if from <= s.minute && s.minute <= to {
+		s.settleMinute()
+	}
+	for bucket := range s.series.Buckets(windows.Span{Step: windows.Minute, First: from, Last: to}) {
+		return bucket, true
+	}
+	return 0, false
+}
+
+// Since is what was counted since the last ResetSince, whatever the bucket, as far as rates read it.
 type Since struct {
-	Delivered, Reporting, Suppressed, Engaged   int64
-	Bounced, Async /* of Bounced */, Complained int64
-	Unsubscribed                                int64
-	Early                                       bool
+	Delivered, Reporting, Suppressed, Engaged int64
+	Bounced                                   int64 // of all classes that rates know
+	Async                                     int64 // of those
+	Complained, Unsubscribed                  int64
+	Early                                     bool // some of it lay in a minute before the newest
 }
 
 // Since returns what rates read of it.
 func (s *Subject) Since() Since {
-	n := func(c windows.Counter) int64 { return s.settled[c] + int64(s.pending[c]) }
+	n := func(c windows.Counter) int64 { return s.since[c] + int64(s.pending[c]) }
 	return Since{
 		Delivered: n(windows.Delivered), Reporting: n(windows.DeliveredReporting), Suppressed: n(windows.DeliveredSuppressed),
 		Engaged: n(windows.DeliveredEngaged),
@@ -52,35 +74,46 @@ func (s *Subject) Since() Since {
 
 // ResetSince makes Since start again from zero.
 func (s *Subject) ResetSince() {
-	s.settle()
-	s.settled, s.early = windows.Counts{}, false
+	s.settleMinute()
+	s.since, s.early = windows.Counts{}, false
 }
 
 // turn begins another minute.
 func (s *Subject) turn(minute int64) {
-	s.settle()
+	s.settleMinute()
 	s.minute = minute
 }
 
-// settle moves what is pending into the series.
-func (s *Subject) settle() {
-	hour, day := s.minute/60, s.minute/1440
-	if s.minute < 0 {
-		start := s.minute * 60
-		hour, day = windows.Hour.BucketOf(start), windows.Day.BucketOf(start)
+// settleMinute moves what is pending into the series' minutes.
+func (s *Subject) settleMinute() {
+	hour := hourOf(s.minute)
+	if hour != s.hour {
+		s.settleHour()
+		s.hour = hour
 	}
 	for i, n := range s.pending {
-		if n == 0 {
-			continue
+		if n != 0 {
+			s.series.Add(windows.Minute, s.minute, windows.Counter(i), int64(n))
+			s.since[i] += int64(n)
+			s.settled[i] += n
+			s.pending[i] = 0
 		}
-		c, n := windows.Counter(i), int64(n)
-		s.series.Add(windows.Minute, s.minute, c, n)
-		s.series.Add(windows.Hour, hour, c, n)
-		s.series.Add(windows.Day, day, c, n)
-		s.settled[i] += n
-		s.pending[i] = 0
 	}
 }
+
+// settleHour moves what is settled into the series' hours and days.
+func (s *Subject) settleHour() {
+	day := windows.Day.BucketOf(s.hour * windows.Hour.Seconds())
+	for i, n := range s.settled {
+		if n != 0 {
+			s.series.Add(windows.Hour, s.hour, windows.Counter(i), int64(n))
+			s.series.Add(windows.Day, day, windows.Counter(i), int64(n))
+			s.settled[i] = 0
+		}
+	}
+}
+
+func hourOf(minute int64) int64 { return windows.Hour.BucketOf(minute * windows.Minute.Seconds()) }
 
 // route is all that follows from the dimensions of an event: the same for every event with the same values.
 type route struct {
@@ -200,7 +233,6 @@ func (s *Store) Touched() []*Subject {
 // Trim forgets buckets that are no longer kept at asOf.
 func (s *Store) Trim(asOf time.Time) {
 	for _, sub := range s.subjects {
-		sub.settle()
-		sub.series.Trim(asOf)
+		sub.Series().Trim(asOf)
 	}
 }
