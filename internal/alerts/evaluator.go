@@ -116,6 +116,7 @@ func (e *Evaluator) SetPolicies(set *policy.Set) {
 
 // bind finds the rule of an alert among those in force.
 func (e *Evaluator) bind(a *alert) {
+	e.nextDue = time.Time{}
 	if a.ref.Policy == SystemPolicy || a.orphan {
 		return
 	}
@@ -199,6 +200,23 @@ func (e *Evaluator) Trim(asOf time.Time) {
 	e.forget(func(s *subject) bool { return s.series.Empty() })
 }
 
+// Dirty tells whether something was counted, or is to be judged anew, since the last evaluation.
+func (e *Evaluator) Dirty() bool { return e.judgeAll || len(e.dirty) > 0 }
+
+// Evaluated is the clock of the last evaluation, also of one before a restart; zero when there was none.
+func (e *Evaluator) Evaluated() time.Time { return e.last.Now }
+
+// Alerts is how many alerts are open.
+func (e *Evaluator) Alerts() int {
+	n := 0
+	for _, a := range e.alerts {
+		if a.status.Phase == Open {
+			n++
+		}
+	}
+	return n
+}
+
 // Subjects is how many subjects are held.
 func (e *Evaluator) Subjects() int { return len(e.list) }
 
@@ -257,12 +275,16 @@ type judged struct {
 	kept windows.Kept
 }
 
+// asOfSlack is how far as_of may go back, as when one input partition falls behind, while what is kept is still measured from
+// where it was. Beyond it (an old backlog was added) things are judged as if that had been the first as_of of all.
+const asOfSlack = time.Hour
+
 // Evaluate judges at the given moment and returns what changed, ordered by subject key, then by policy, limit and window. An
 // alert changes at most once in an evaluation.
 func (e *Evaluator) Evaluate(m Moment) []Record {
 	e.turn++
-	if m.At.After(e.newest) {
-		e.newest = m.At
+	if m.At.After(e.newest) || e.newest.Sub(m.At) > asOfSlack {
+		e.newest, e.judgeAll = m.At, e.judgeAll || m.At.Before(e.newest)
 	}
 	turn := judged{m, e.ret.At(e.newest)}
 	var found []transition

@@ -23,9 +23,16 @@ type Lease struct {
 	Token int64
 }
 
+// Mark names one state: the number of writes and the id of the last one. Numbers come again when Redis went back to older
+// data and was written on; ids do not.
+type Mark struct {
+	Version int64
+	Step    string
+}
+
 // Snapshot is what is stored of one evaluation partition.
 type Snapshot struct {
-	Version   int64     // counts the writes
+	Mark      Mark
 	Evaluated time.Time // clock of the last evaluation; zero when there was none
 	Alerts    []Saved
 	Topic     TopicPosition

@@ -80,11 +80,12 @@ func (p *Partition) Load(ctx context.Context) (*alerts.Snapshot, error) {
 			st.Topic.TopicID = value
 			continue
 		case field == "step":
+			st.Mark.Step = value
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("load alert state: %s %s: %q is no number", p.key("meta"), field, value)
 		case field == "version":
-			st.Version = n
+			st.Mark.Version = n
 		case field == "evaluated" && n != 0:
 			st.Evaluated = time.Unix(0, n).UTC()
 		}
@@ -107,16 +108,16 @@ func (p *Partition) Load(ctx context.Context) (*alerts.Snapshot, error) {
 	return st, nil
 }
 
-// Save takes one step from the given version and returns the new one. The errors are ErrLeaseLost, ErrConflict, or those of
+// Save takes one step from the given state and returns the mark of the new one. The errors are ErrLeaseLost, ErrConflict, or those of
 // the connection, after which the same step can be tried again: it is taken once.
-func (p *Partition) Save(ctx context.Context, lease alerts.Lease, version int64, w *alerts.Write) (int64, error) {
+func (p *Partition) Save(ctx context.Context, lease alerts.Lease, from alerts.Mark, w *alerts.Write) (alerts.Mark, error) {
 	keys := []string{p.key("lease"), p.key("meta"), p.key("alerts"), p.key("outbox"), p.key("log"), p.key("firing"), p.key("resolved"), p.key("all"), p.key("ended")}
 	o := &p.store.options
 	evaluated := int64(0)
 	if !w.Evaluated.IsZero() {
 		evaluated = w.Evaluated.UnixNano()
 	}
-	args := []any{leaseText(lease), version, w.ID, evaluated, o.KeepRecords, o.KeepLog}
+	args := []any{leaseText(lease), from.Step, w.ID, evaluated, o.KeepRecords, o.KeepLog}
 	args = appendPosition(args, w.Topic)
 	args = append(args, len(w.Alerts))
 	for _, key := range slices.Sorted(maps.Keys(w.Alerts)) {
@@ -124,7 +125,7 @@ func (p *Partition) Save(ctx context.Context, lease alerts.Lease, version int64,
 		if s := w.Alerts[key]; s != nil {
 			b, err := json.Marshal(s)
 			if err != nil {
-				return 0, fmt.Errorf("save alert %q: %w", key, err)
+				return alerts.Mark{}, fmt.Errorf("save alert %q: %w", key, err)
 			}
 			text = string(b)
 		}
@@ -148,17 +149,17 @@ func (p *Partition) Save(ctx context.Context, lease alerts.Lease, version int64,
 	}
 	answer, err := p.store.scripts.save.Run(ctx, p.store.client, keys, args...).Slice()
 	if err != nil {
-		return 0, fmt.Errorf("save alert state: %w", err)
+		return alerts.Mark{}, fmt.Errorf("save alert state: %w", err)
 	}
 	switch n, _ := answer[0].(int64); n {
 	case -1:
-		return 0, alerts.ErrLeaseLost
+		return alerts.Mark{}, alerts.ErrLeaseLost
 	case -2:
-		return 0, fmt.Errorf("%w: version %v, expected %d", alerts.ErrConflict, answer[1], version)
+		return alerts.Mark{}, fmt.Errorf("%w: it is at step %v, expected one on from %d", alerts.ErrConflict, answer[1], from.Version)
 	case -3:
-		return 0, fmt.Errorf("save alert state: %v: something else uses this prefix", answer[1])
+		return alerts.Mark{}, fmt.Errorf("save alert state: %v: something else uses this prefix", answer[1])
 	default:
-		return n, nil
+		return alerts.Mark{Version: n, Step: w.ID}, nil
 	}
 }
 

@@ -1,10 +1,10 @@
 -- Takes one step: statuses, history, indexes, log and outbox together, or nothing.
 -- KEYS: lease, meta, statuses, outbox, log, firing, resolved, all, ended, then for each record: episode, subject index.
--- ARGV: lease, version, id of the step, evaluated, records kept of an episode, of the log,
+-- ARGV: lease, id of the step before, id of this step, evaluated, records kept of an episode, of the log,
 --       number of meta fields, field, value ..., number of statuses, key, text ... (text '' = remove),
 --       number of records, for each: token, encoded, index member, 'firing' or 'resolved', seconds of its end, ended member,
 --       '1' when it is to be published.
--- Answers {new version}, or {-1} when the lease is lost, or {-2, version} when the version is another one.
+-- Answers {new version}, or {-1} when the lease is lost, or {-2, version} when the step before is another one.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return {-1}
 end
@@ -13,7 +13,7 @@ local version = tonumber(have[1] or '0')
 if have[2] == ARGV[3] then
   return {version} -- this very step, its answer was lost
 end
-if version ~= tonumber(ARGV[2]) then
+if (have[2] or '') ~= ARGV[2] then
   return {-2, version}
 end
 

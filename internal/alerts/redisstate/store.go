@@ -4,7 +4,7 @@
 // Every key of an evaluation partition NN carries the hash tag {eNN}, so each script works on one slot of a cluster:
 //
 //	P:{eNN}:lease      who evaluates: "<owner>/<token>", gone when it runs out
-//	P:{eNN}:meta       hash: version of the state, id of the last step, clock of the last evaluation, last token given
+//	P:{eNN}:meta       hash: number and id of the last step, clock of the last evaluation, last token given
 //	                   (fence), records ever logged (logged), alert topic positions (topic, next:<partition>)
 //	P:{eNN}:alerts     hash: pending and open alerts by key, as JSON
 //	P:{eNN}:outbox     list: records to be published, in order, "<id>/<seq> <json>"
@@ -15,7 +15,7 @@
 //	P:{eNN}:ended      sorted set: when resolved episodes ended, to forget them by
 //	P:{e00}:layout     hash: schema and number of evaluation partitions, fixed when the state is first written
 //
-// Every write checks the lease, and every step of the state also its version: a process that was frozen, or that remembers more
+// Every write checks the lease, and every step also the one that it goes on from: a process that was frozen, or that remembers more
 // than a Redis that came back with older data, changes nothing.
 package redisstate
 

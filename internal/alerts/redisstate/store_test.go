@@ -109,23 +109,23 @@ func TestSaveAndLoad(t *testing.T) {
 			Records: []alerts.Record{record("a", "tenant=acme", 0, 1, false), record("b", "tenant=acme", 0, 1, false)},
 			Topic:   &alerts.TopicPosition{TopicID: "t1", Next: map[int]int64{0: 5, 2: 9}},
 		}
-		version, err := p.Save(ctx, lease, 0, w)
-		if err != nil || version != 1 {
-			t.Fatalf("version %d, %v", version, err)
+		version, err := p.Save(ctx, lease, alerts.Mark{}, w)
+		if err != nil || version != (alerts.Mark{Version: 1, Step: "s1"}) {
+			t.Fatalf("version %v, %v", version, err)
 		}
-		if again, err := p.Save(ctx, lease, 0, w); err != nil || again != 1 {
-			t.Fatalf("the same step again: version %d, %v; expected 1, taken once", again, err)
+		if again, err := p.Save(ctx, lease, alerts.Mark{}, w); err != nil || again != version {
+			t.Fatalf("the same step again: version %v, %v; expected 1, taken once", again, err)
 		}
-		version, err = p.Save(ctx, lease, 1, &alerts.Write{ID: "s2", Evaluated: t0.Add(time.Second), Alerts: map[string]*alerts.Saved{"a": nil}})
-		if err != nil || version != 2 {
-			t.Fatalf("version %d, %v", version, err)
+		version, err = p.Save(ctx, lease, version, &alerts.Write{ID: "s2", Evaluated: t0.Add(time.Second), Alerts: map[string]*alerts.Saved{"a": nil}})
+		if err != nil || version.Version != 2 {
+			t.Fatalf("version %v, %v", version, err)
 		}
 		got, err := p.Load(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := &alerts.Snapshot{
-			Version: 2, Evaluated: t0.Add(time.Second), Alerts: []alerts.Saved{*saved("b")},
+			Mark: alerts.Mark{Version: 2, Step: "s2"}, Evaluated: t0.Add(time.Second), Alerts: []alerts.Saved{*saved("b")},
 			Topic: alerts.TopicPosition{TopicID: "t1", Next: map[int]int64{0: 5, 2: 9}},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -156,10 +156,10 @@ func TestOnlyTheHolderWrites(t *testing.T) {
 		if err := p.Renew(ctx, first, time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Save(ctx, first, 0, &alerts.Write{ID: "1", Records: []alerts.Record{record("a", "all", 0, 1, false)}}); err != nil {
+		if _, err := p.Save(ctx, first, alerts.Mark{}, &alerts.Write{ID: "1", Records: []alerts.Record{record("a", "all", 0, 1, false)}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Save(ctx, first, 0, &alerts.Write{ID: "2"}); !errors.Is(err, alerts.ErrConflict) {
+		if _, err := p.Save(ctx, first, alerts.Mark{}, &alerts.Write{ID: "2"}); !errors.Is(err, alerts.ErrConflict) {
 			t.Fatalf("a step from an old version: %v", err)
 		}
 		pending, err := p.Pending(ctx, 10)
@@ -174,7 +174,10 @@ func TestOnlyTheHolderWrites(t *testing.T) {
 			t.Errorf("token %d after %d", second.Token, first.Token)
 		}
 		for name, err := range map[string]error{
-			"save": func() error { _, err := p.Save(ctx, first, 1, &alerts.Write{ID: "3"}); return err }(),
+			"save": func() error {
+				_, err := p.Save(ctx, first, alerts.Mark{Version: 1, Step: "1"}, &alerts.Write{ID: "3"})
+				return err
+			}(),
 			"sent": p.Sent(ctx, first, pending), "renew": p.Renew(ctx, first, time.Minute), "release": p.Release(ctx, first),
 		} {
 			if !errors.Is(err, alerts.ErrLeaseLost) {
@@ -195,7 +198,7 @@ func TestSentRemovesOnlyWhatWasSeen(t *testing.T) {
 		ctx := t.Context()
 		p := open(t, client, Options{}).Partition(0)
 		lease := acquire(t, p, "me")
-		if _, err := p.Save(ctx, lease, 0, &alerts.Write{ID: "1", Records: []alerts.Record{
+		if _, err := p.Save(ctx, lease, alerts.Mark{}, &alerts.Write{ID: "1", Records: []alerts.Record{
 			record("a", "all", 0, 1, false), record("a", "all", 0, 2, false), record("a", "all", 0, 12, false),
 		}}); err != nil {
 			t.Fatal(err)
@@ -221,7 +224,7 @@ func TestLeaseRunsOut(t *testing.T) {
 	if err := p.Renew(t.Context(), lease, time.Minute); !errors.Is(err, alerts.ErrLeaseLost) {
 		t.Errorf("renewed after it ran out: %v", err)
 	}
-	if _, err := p.Save(t.Context(), lease, 0, &alerts.Write{ID: "1"}); !errors.Is(err, alerts.ErrLeaseLost) {
+	if _, err := p.Save(t.Context(), lease, alerts.Mark{}, &alerts.Write{ID: "1"}); !errors.Is(err, alerts.ErrLeaseLost) {
 		t.Errorf("saved after it ran out: %v", err)
 	}
 }
@@ -245,14 +248,14 @@ func TestSaveChangesNothingOnAForeignKey(t *testing.T) {
 		p := open(t, client, Options{}).Partition(0)
 		lease := acquire(t, p, "me")
 		client.Set(ctx, p.key("ep:a"), "x", 0)
-		_, err := p.Save(ctx, lease, 0, &alerts.Write{
+		_, err := p.Save(ctx, lease, alerts.Mark{}, &alerts.Write{
 			ID: "1", Alerts: map[string]*alerts.Saved{"a": saved("a")}, Records: []alerts.Record{record("a", "all", 0, 1, false)},
 		})
 		if err == nil || !strings.Contains(err.Error(), "a string where a list was expected") {
 			t.Fatalf("error %v", err)
 		}
 		st, err := p.Load(ctx)
-		if err != nil || st.Version != 0 || len(st.Alerts) != 0 {
+		if err != nil || st.Mark != (alerts.Mark{}) || len(st.Alerts) != 0 {
 			t.Errorf("half a step was taken: %+v, %v", st, err)
 		}
 	})
@@ -274,7 +277,7 @@ func TestListAndEpisode(t *testing.T) {
 			}
 			start := time.Duration(i/2) * time.Hour // pairs that begin at the same time
 			w := &alerts.Write{ID: id, Records: []alerts.Record{record(id, subject, start, 1, false), record(id, subject, start, 2, i%3 == 0)}}
-			if _, err := p.Save(ctx, lease, st.Version, w); err != nil {
+			if _, err := p.Save(ctx, lease, st.Mark, w); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.Release(ctx, lease); err != nil {
@@ -342,7 +345,7 @@ func TestFollow(t *testing.T) {
 		s := open(t, client, Options{KeepLog: 6})
 		p := s.Partition(0)
 		lease := acquire(t, p, "me")
-		version := int64(0)
+		version := alerts.Mark{}
 		log := func(id string, seqs ...int64) {
 			t.Helper()
 			w := &alerts.Write{ID: fmt.Sprint(id, seqs)}
@@ -399,7 +402,7 @@ func TestFollowSeveralPartitions(t *testing.T) {
 			for seq := range int64(700) { // more than one chunk
 				w.Records = append(w.Records, record(fmt.Sprintf("p%d", n), "all", 0, seq+1, false))
 			}
-			if _, err := p.Save(ctx, acquire(t, p, "me"), 0, w); err != nil {
+			if _, err := p.Save(ctx, acquire(t, p, "me"), alerts.Mark{}, w); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -438,7 +441,7 @@ func TestHistoryAndEpisodesAreBounded(t *testing.T) {
 		for i := range 8 {
 			w.Records = append(w.Records, record(fmt.Sprintf("e%d", i), "tenant=acme", time.Duration(i)*time.Hour, 1, true))
 		}
-		if _, err := p.Save(ctx, lease, 0, w); err != nil {
+		if _, err := p.Save(ctx, lease, alerts.Mark{}, w); err != nil {
 			t.Fatal(err)
 		}
 		if history, err := s.Episode(ctx, "long"); err != nil || listed(history) != "long/1 long/7 long/8 long/9" {
@@ -475,7 +478,7 @@ func TestAdoptedRecordsAreNotPublishedAgain(t *testing.T) {
 		p := s.Partition(0)
 		r := record("a", "all", 0, 1, false)
 		encoded := append([]byte(nil), strings.Replace(string(r.Encode()), `"policy"`, `"new_field":1,"policy"`, 1)...)
-		if _, err := p.Save(ctx, acquire(t, p, "me"), 0, &alerts.Write{ID: "1", Adopted: []alerts.Entry{{Record: r, Encoded: encoded}}}); err != nil {
+		if _, err := p.Save(ctx, acquire(t, p, "me"), alerts.Mark{}, &alerts.Write{ID: "1", Adopted: []alerts.Entry{{Record: r, Encoded: encoded}}}); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := p.Waiting(ctx); n != 0 || err != nil {
@@ -500,7 +503,7 @@ func TestOnACluster(t *testing.T) {
 		lease := acquire(t, p, "me")
 		id := fmt.Sprintf("e%d", n)
 		w := &alerts.Write{ID: "1", Alerts: map[string]*alerts.Saved{"a": saved(id)}, Records: []alerts.Record{record(id, "all", time.Duration(n)*time.Hour, 1, true)}}
-		if _, err := p.Save(ctx, lease, 0, w); err != nil {
+		if _, err := p.Save(ctx, lease, alerts.Mark{}, w); err != nil {
 			t.Fatal(err)
 		}
 		pending, err := p.Pending(ctx, 10)
