@@ -184,7 +184,7 @@ func (a *Applier) statuses(lanes []*lane) []windows.PartitionStatus {
 	all := make([]windows.PartitionStatus, len(lanes))
 	for i, l := range lanes {
 		all[i] = windows.PartitionStatus{Partition: l.partition, Next: l.applied, HighWatermark: l.highWatermark,
-			NewestEvent: l.newest, ReadAt: l.readAt}
+			NewestEvent: l.newest, ReadAt: l.readAt, EndAt: l.endAt}
 	}
 	return all
 }

@@ -58,7 +58,7 @@ func newHarness(t *testing.T, addr string, partitions int) *harness {
 	if partitions > 0 {
 		testparts.CreateTopic(t, addr, h.topic, partitions)
 	}
-	w, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(20*time.Millisecond),
+	w, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(addr, ",")...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(20*time.Millisecond),
 		kgo.ProducerLinger(0))
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func (h *harness) start(change func(*Options)) *running {
 	if change != nil {
 		change(&o)
 	}
-	client, err := kafka.New(kafka.Options{Brokers: []string{h.addr}, ClientID: h.t.Name()})
+	client, err := kafka.New(kafka.Options{Brokers: strings.Split(h.addr, ","), ClientID: h.t.Name()})
 	if err != nil {
 		h.t.Fatal(err)
 	}

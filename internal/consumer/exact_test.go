@@ -256,3 +256,24 @@ func (h *harness) members() int {
 	}
 	return len(res.Groups[0].Members)
 }
+
+// inSync is the least number of in-sync replicas that a partition of the topic or of the group's own has.
+func (h *harness) inSync() int {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range []string{h.topic, "__consumer_offsets"} {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, topic)
+	}
+	res, err := req.RequestWith(h.t.Context(), h.write)
+	if err != nil {
+		return 0
+	}
+	least := 1000
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			least = min(least, len(p.ISR))
+		}
+	}
+	return least
+}

@@ -24,6 +24,7 @@ type lane struct {
 	highWatermark int64
 	newest        time.Time // event time
 	readAt        time.Time
+	endAt         time.Time // when the end of the log was last reached
 	backlog       bool
 }
 
@@ -180,6 +181,9 @@ func (l *lane) read(highWatermark int64, now time.Time) {
 	l.readAt = now
 	if highWatermark >= 0 {
 		l.highWatermark = highWatermark
+	}
+	if l.highWatermark >= 0 && l.next >= l.highWatermark {
+		l.endAt = now
 	}
 	l.setBacklog(l.highWatermark-l.next > int64(a.target))
 }

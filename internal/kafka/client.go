@@ -28,7 +28,7 @@ type Options struct {
 	SASL     SASL        // zero: none
 
 	DialTimeout    time.Duration // TCP, TLS and SASL together; 10 s when zero
-	RequestTimeout time.Duration // one request without the wait it asks for; 15 s when zero
+	RequestTimeout time.Duration // one request without the wait it asks for; 10 s when zero
 
 	// Dial makes connections; nil means TCP. Virtual networks and proxies of tests put theirs here.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -91,7 +91,7 @@ func New(o Options) (*Client, error) {
 		o.DialTimeout = 10 * time.Second
 	}
 	if o.RequestTimeout <= 0 {
-		o.RequestTimeout = 15 * time.Second
+		o.RequestTimeout = 10 * time.Second
 	}
 	c := &Client{options: o, mechanism: m, partitions: map[string]int{}}
 	// The transport asks for TLS itself only when it dials itself: with our dial function the connection has it already.

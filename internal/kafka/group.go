@@ -3,7 +3,9 @@ package kafka
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -17,7 +19,16 @@ type GroupOptions struct {
 }
 
 // Group is a membership in a consumer group: a sequence of generations, each with its assignment.
-type Group struct{ group *kafka.ConsumerGroup }
+type Group struct {
+	client *Client
+	id     string
+	group  *kafka.ConsumerGroup
+	member string // of the last generation, "" once that is being left; Next's own
+
+	ctx     context.Context // of ghosts being left; ends with Close
+	cancel  context.CancelFunc
+	leaving sync.WaitGroup
+}
 
 // Generation is one assignment of partitions, valid until its context ends.
 type Generation struct {
@@ -46,7 +57,9 @@ func (c *Client) Join(o GroupOptions) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Group{group}, nil
+	g := &Group{client: c, id: o.ID, group: group}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	return g, nil
 }
 
 // Next waits for the next generation; the one before has ended by then, with everything that it ran. After an error, call it
@@ -54,8 +67,14 @@ func (c *Client) Join(o GroupOptions) (*Group, error) {
 func (g *Group) Next(ctx context.Context) (*Generation, error) {
 	gen, err := g.group.Next(ctx)
 	if err != nil {
+		if g.member != "" && ctx.Err() == nil && !errors.Is(err, kafka.RebalanceInProgress) {
+			ghost := g.member
+			g.member = ""
+			g.leaving.Go(func() { g.leave(ghost) })
+		}
 		return nil, err
 	}
+	g.member = gen.MemberID
 	assigned := make(map[string][]int)
 	for topic, partitions := range gen.Assignments {
 		for _, p := range partitions {
@@ -67,7 +86,33 @@ func (g *Group) Next(ctx context.Context) (*Generation, error) {
 
 // Close ends the generation, leaves the group and waits for both. Without the wait a ghost of the member would stay until its
 // session times out.
-func (g *Group) Close() error { return g.group.Close() }
+func (g *Group) Close() error {
+	g.cancel()
+	g.leaving.Wait()
+	return g.group.Close()
+}
+
+// leave makes the broker forget a membership that the library has forgotten. After an error the library joins as a new
+// member; when it could not say goodbye as the old one, because the broker was away, the group would wait for that one until
+// its session times out: 6 s in which nobody reads.
+func (g *Group) leave(member string) {
+	ctx, cancel := context.WithTimeout(g.ctx, time.Minute)
+	defer cancel()
+	for ctx.Err() == nil {
+		r, err := g.client.api.LeaveGroup(ctx, &kafka.LeaveGroupRequest{GroupID: g.id, Members: []kafka.LeaveGroupRequestMember{{ID: member}}})
+		if err == nil && r.Error == nil {
+			return // or it was left before, which the members' own errors say
+		}
+		if err == nil && errors.Is(r.Error, kafka.UnknownMemberId) {
+			return
+		}
+		g.client.transport.CloseIdleConnections() // what the transport knows of the cluster is of before
+		select {
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
 
 // Run starts fn for as long as the generation lasts: its context ends with it, and fn has to return soon then. When fn
 // returns on its own, the generation ends.
