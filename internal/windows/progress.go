@@ -19,6 +19,7 @@ type PartitionStatus struct {
 	HighWatermark int64     // where the log ends; -1 = not known
 	NewestEvent   time.Time // newest event time that was read
 	ReadAt        time.Time // when the broker last answered, with records or without
+	EndAt         time.Time // when the end of the log was last reached
 }
 
 // Totals is what became of all events, over the life of the state.
