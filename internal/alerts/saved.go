@@ -44,8 +44,13 @@ func (e *Evaluator) Changed() map[string]*Saved {
 		all[key] = e.saved(key)
 	}
 	clear(e.changed)
+	e.urgent = false
 	return all
 }
+
+// Urgent tells whether what Changed would return has to be stored before anything else is done. Otherwise it can wait a moment:
+// the stored peak of an alert is out of date.
+func (e *Evaluator) Urgent() bool { return e.urgent }
 
 func (e *Evaluator) saved(key string) *Saved {
 	if a := e.alerts[key]; a != nil {
@@ -142,7 +147,7 @@ func (e *Evaluator) Adopt(rec *Record) {
 		e.drop(open)
 		orphan(&other, rec.ID)
 		e.restore(&other)
-		e.changed[other.Key()] = struct{}{}
+		e.outdated(other.Key())
 	}
 	if s.Ref.Policy == SystemPolicy {
 		if k, ok := parseLossSubject(s.Subject); ok {
@@ -150,7 +155,7 @@ func (e *Evaluator) Adopt(rec *Record) {
 		}
 	}
 	e.restore(&s)
-	e.changed[s.Key()] = struct{}{}
+	e.outdated(s.Key())
 	e.judgeAll = true
 }
 

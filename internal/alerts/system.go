@@ -112,7 +112,7 @@ func (e *Evaluator) judgeLoss(found []transition, k lossKey, l *loss, t judged) 
 	if l.told != l.now {
 		l.told = l.now
 		ref := lossRef()
-		e.changed[ref.key(k.subject())] = struct{}{}
+		e.outdated(ref.key(k.subject()))
 	}
 	now := t.m.Now
 	a := l.alert

@@ -173,8 +173,8 @@ func (t *term) cycle(ctx context.Context) error {
 		return nil
 	}
 	records := t.eval.Evaluate(m)
-	w := &alerts.Write{ID: stepID(), Evaluated: m.Now, Alerts: t.eval.Changed(), Records: records}
-	if tick || len(w.Alerts) > 0 || len(records) > 0 {
+	if tick || t.eval.Urgent() || len(records) > 0 {
+		w := &alerts.Write{ID: stepID(), Evaluated: m.Now, Alerts: t.eval.Changed(), Records: records}
 		if err := t.save(ctx, w); err != nil {
 			return err
 		}
