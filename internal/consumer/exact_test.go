@@ -109,7 +109,11 @@ func TestAStateThatComesBackOlderIsFedAgain(t *testing.T) {
 // The state fails before and after it has done what it was asked, comes back older, partitions change hands: and every event is
 // counted once.
 func TestExactUnderRandomFaults(t *testing.T) {
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			h := newHarness(t, fake(t), 4)

@@ -40,8 +40,10 @@ func (m *memory) take(f *windows.Fold, failAt int) error {
 		for _, n := range w.Tally.Rejected {
 			m.rejected += int(n)
 		}
-		m.lost += w.Tally.Lost
 		for _, r := range f.Runs() {
+			if s == 0 {
+				m.lost += r.Lost
+			}
 			next := m.at(r.Partition)
 			next[s] = max(next[s], r.Next)
 			m.positions[r.Partition] = windows.Progress{Next: next, TopicID: r.TopicID, NewestEvent: r.Newest}

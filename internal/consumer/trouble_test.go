@@ -94,6 +94,7 @@ func TestNewPartitionsAreNoticed(t *testing.T) {
 	h.eventually("the writer knows the new partitions", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
+		h.write.ForceMetadataRefresh()
 		return h.write.ProduceSync(ctx, &kgo.Record{Topic: h.topic, Partition: 2, Value: []byte("first-of-2")}).FirstErr() == nil
 	})
 	h.sent++
