@@ -184,10 +184,10 @@ type memory struct {
 type fault int
 
 const (
-	none   fault = iota
-	before       // fails, nothing done
-	between      // fails, the first shard done
-	after        // fails, done
+	none    fault = iota
+	before        // fails, nothing done
+	between       // fails, the first shard done
+	after         // fails, done
 )
 
 var errAway = errors.New("the state is away")

@@ -117,11 +117,12 @@ func TestExactUnderRandomFaults(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			h := newHarness(t, fake(t), 4)
+			faults := rand.New(rand.NewPCG(seed, 1)) // the state's own, under its mutex
 			h.store.fault = func(int) fault {
-				if r.IntN(4) > 0 {
+				if faults.IntN(4) > 0 {
 					return none
 				}
-				return before + fault(r.IntN(3))
+				return before + fault(faults.IntN(3))
 			}
 			small := func(o *Options) { o.MaxBatch = 30 }
 			consumers := []*running{h.start(small)}

@@ -12,7 +12,9 @@ const shards = 3
 
 type hasher struct{}
 
-func (hasher) Sum(tenant, recipient string) [32]byte { return sha256.Sum256([]byte(tenant + "\x00" + recipient)) }
+func (hasher) Sum(tenant, recipient string) [32]byte {
+	return sha256.Sum256([]byte(tenant + "\x00" + recipient))
+}
 
 // newFold counts by campaign, which in these tests is the event's own name.
 func newFold() *windows.Fold {

@@ -18,18 +18,18 @@ func TestRealBrokerThatGoesAway(t *testing.T) {
 	c := h.start(nil)
 	h.sendMany(2000, 4)
 	h.counted()
-	away := map[string]func() error{
-		"killed":    b.Kill,
-		"restarted": b.Stop,
-	}
-	for name, end := range away {
+	for name, away := range map[string]struct{ leave, back func() error }{
+		"killed":    {b.Kill, b.Start},
+		"restarted": {b.Stop, b.Start},
+		"frozen":    {b.Nodes[0].Freeze, b.Nodes[0].Thaw}, // connections stay, and nothing answers
+	} {
 		t.Run(name, func(t *testing.T) {
 			h.t = t
-			if err := end(); err != nil {
+			if err := away.leave(); err != nil {
 				t.Fatal(err)
 			}
 			h.eventually("it says that it waits", func() bool { return len(c.Waiting()) > 0 })
-			if err := b.Start(); err != nil {
+			if err := away.back(); err != nil {
 				t.Fatal(err)
 			}
 			back := time.Now()
