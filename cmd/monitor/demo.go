@@ -77,11 +77,11 @@ func (d *demo) run(ctx context.Context) error {
 	defer cluster.Close()
 	brokers := cluster.ListenAddrs()
 	redis := miniredis.NewMiniRedis()
-	redis.ClockTTL(true)
 	if err := redis.Start(); err != nil {
 		return fmt.Errorf("embedded Redis: %w", err)
 	}
 	defer redis.Close()
+	go ageKeys(ctx, redis)
 
 	client, err := kafka.New(kafka.Options{Brokers: brokers, ClientID: "sendwatch-demo"})
 	if err != nil {
@@ -103,6 +103,20 @@ func (d *demo) run(ctx context.Context) error {
 		return cause
 	}
 	return err
+}
+
+// ageKeys lets keys run out. Redis's own clock would look at every key before every command.
+func ageKeys(ctx context.Context, redis *miniredis.Miniredis) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			redis.FastForward(time.Second)
+		}
+	}
 }
 
 func (d *demo) startKafka() (*kfake.Cluster, error) {
@@ -139,7 +153,7 @@ func demoConfig(brokers []string, redis, listen string) *config.Config {
 // simulate writes a quiet week first, for the pages to have a past, and then plays the story in real time.
 func (d *demo) simulate(ctx context.Context, client *kafka.Client) error {
 	write := recordsTo(client, demoTopic)
-	const week, events = 7 * 24 * time.Hour, 6000
+	const week, events = 7 * 24 * time.Hour, 20_000
 	begin := time.Now().UTC()
 	past := simulate.New(simulate.Options{Seed: d.seed + 1000, Start: begin.Add(-week), Rate: events / week.Seconds(), Calm: true})
 	var batch []event.Event

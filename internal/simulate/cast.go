@@ -62,7 +62,7 @@ func cast() []sender {
 	usual := healthy()
 	return []sender{
 		{
-			tenant: "healthy", share: 0.34, ips: []string{"192.0.2.10", "192.0.2.11"}, pool: "dedicated", domain: "news.healthy.example",
+			tenant: "healthy", share: 0.3585, ips: []string{"192.0.2.10", "192.0.2.11"}, pool: "dedicated", domain: "news.healthy.example",
 			campaigns: []string{"weekly", "product-tips"}, usual: usual,
 		},
 		{
@@ -91,7 +91,7 @@ func cast() []sender {
 			campaigns: []string{"school-news"}, usual: usual,
 		},
 		{
-			tenant: "small", share: 0.02, ips: []string{"198.51.100.8"}, pool: "shared", domain: "small.example",
+			tenant: "small", share: 0.0015, ips: []string{"198.51.100.8"}, pool: "shared", domain: "small.example",
 			campaigns: []string{"club"}, usual: usual.with(func(m *manner) { m.hard = 0.08 }),
 		},
 	}
