@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,15 +99,20 @@ func linesTo(out *bufio.Writer) writeEvents {
 	}
 }
 
+// recordsTo writes at most a thousand records at once: brokers take batches of a megabyte.
 func recordsTo(client *kafka.Client, topic string) writeEvents {
 	var records []kafka.Record
 	return func(ctx context.Context, batch []event.Event) error {
-		records = records[:0]
-		for i := range batch {
-			records = append(records, kafka.Record{Key: []byte(batch[i].Recipient), Value: event.AppendJSON(nil, &batch[i])})
+		for part := range slices.Chunk(batch, 1000) {
+			records = records[:0]
+			for i := range part {
+				records = append(records, kafka.Record{Key: []byte(part[i].Recipient), Value: event.AppendJSON(nil, &part[i])})
+			}
+			if _, err := client.Produce(ctx, topic, records...); err != nil {
+				return err
+			}
 		}
-		_, err := client.Produce(ctx, topic, records...)
-		return err
+		return nil
 	}
 }
 
