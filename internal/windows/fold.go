@@ -55,6 +55,7 @@ type Run struct {
 	Next      int64     // the offset after the last one taken
 	Newest    time.Time // newest time of an event in it, zero when there is none
 	TopicID   string    // "" = as it was
+	Lost      int64     // records that were gone before they could be read, not yet known to shard 0
 }
 
 // Moves tells whether the run moves the shard's position. It does not when that shard has been further already.
@@ -63,13 +64,12 @@ func (r *Run) Moves(shard int) bool { return r.Next > r.From[shard] }
 // Tally is what became of events and records, besides counts.
 type Tally struct {
 	Counted, Duplicate, Late, Ignored int64
-	Lost                              int64 // records that were gone before they could be read
 	Rejected                          map[event.Reason]int64
 }
 
 // NewFold returns an empty fold.
 func NewFold(o FoldOptions) *Fold {
-	f := &Fold{o: o, routes: newRoutes(o.Combinations, o.Providers), works: make([]Work, o.Shards), parts: map[Partition]*Run{}}
+	f := &Fold{o: o, routes: newRoutes(o.Combinations, o.Shards, o.Providers), works: make([]Work, o.Shards), parts: map[Partition]*Run{}}
 	sum := o.Hasher.Sum("", "")
 	f.seed = binary.LittleEndian.Uint64(sum[:])
 	return f
@@ -146,7 +146,7 @@ func (f *Fold) Lost(p Partition, n int64) {
 	}
 	next := first + n
 	if first = max(first, run.From[0]); first < next {
-		f.works[0].Tally.Lost += next - first
+		run.Lost += next - first
 	}
 	run.Next = max(run.Next, next)
 }
@@ -306,7 +306,7 @@ func (t *Tally) reject(reason event.Reason) {
 
 // Zero tells whether nothing was tallied.
 func (t *Tally) Zero() bool {
-	return t.Counted|t.Duplicate|t.Late|t.Ignored|t.Lost == 0 && len(t.Rejected) == 0
+	return t.Counted|t.Duplicate|t.Late|t.Ignored == 0 && len(t.Rejected) == 0
 }
 
 // stringHash is the hash by which a process finds what it has interned; it is never kept.

@@ -32,6 +32,8 @@ const maxRoutes = 1 << 18
 // routes interns the dimensions of events.
 type routes struct {
 	combinations []Combination
+	names        []string // of the combinations
+	shards       int
 	providers    *Providers
 	used         [NumDimensions]bool // by some combination
 	seed         maphash.Seed
@@ -42,9 +44,10 @@ type routes struct {
 	key          []byte
 }
 
-func newRoutes(combinations []Combination, providers *Providers) routes {
-	r := routes{combinations: combinations, providers: providers, seed: maphash.MakeSeed()}
+func newRoutes(combinations []Combination, shards int, providers *Providers) routes {
+	r := routes{combinations: combinations, shards: shards, providers: providers, seed: maphash.MakeSeed()}
 	for _, c := range combinations {
+		r.names = append(r.names, c.String())
 		for _, d := range c {
 			r.used[d] = true
 		}
@@ -73,6 +76,9 @@ func (f *Fold) Routes() int { return len(f.routes.list) }
 
 // Subject is what the number in a Cell or a Route stands for.
 func (f *Fold) Subject(i uint32) *FoldSubject { return &f.routes.subjects[i] }
+
+// Combination is the name of a combination, by its index in the options.
+func (f *Fold) Combination(i int) string { return f.routes.names[i] }
 
 // find returns the event's route, making it when it is new.
 func (r *routes) find(e *event.Event) (uint32, *Route) {
@@ -133,7 +139,7 @@ func (r *routes) subject(i int, c Combination, route *Route) uint32 {
 	if s := r.byKey[string(r.key)]; s != 0 {
 		return s
 	}
-	s := FoldSubject{Key: string(r.key), Combination: i}
+	s := FoldSubject{Key: string(r.key), Combination: i, Listed: make([]int32, r.shards)}
 	r.subjects = append(r.subjects, s)
 	r.byKey[s.Key] = uint32(len(r.subjects) - 1)
 	return r.byKey[s.Key]

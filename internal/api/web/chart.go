@@ -1,0 +1,166 @@
+package web
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"sendwatch/internal/api/answer"
+	"sendwatch/internal/policy"
+)
+
+// Meter is a reading beside its limit, on a scale from zero to twice the limit, so that limits stand in one line from row to
+// row. Lengths are in per cent of the drawing's width.
+type Meter struct {
+	Class      string  // the verdict
+	Value      float64 // length of the bar
+	Low, High  float64 // the range within which the true rate lies
+	HasRange   bool
+	Over       bool // the bar is longer than the drawing
+	Label      string
+	HasReading bool
+}
+
+// meterOf is nil where there is no limit.
+func meterOf(judged, lower, upper, limit *float64, class string) *Meter {
+	if limit == nil {
+		return nil
+	}
+	m := &Meter{Class: class, Label: "no data"}
+	if judged == nil {
+		return m
+	}
+	scale := 50 / *limit
+	if *limit <= 0 {
+		scale = math.Inf(1)
+	}
+	at := func(x float64) float64 {
+		if x == 0 {
+			return 0
+		}
+		return math.Round(min(100, x*scale)*100) / 100
+	}
+	m.HasReading, m.Value, m.Over = true, at(*judged), *judged*scale > 100
+	m.Label = fmt.Sprintf("%s, limit %s", shareAgainst(*judged, *limit), limitOf(*limit))
+	if lower != nil && upper != nil {
+		m.HasRange, m.Low, m.High = true, at(*lower), at(*upper)
+	}
+	return m
+}
+
+func meterOfRow(r *policy.Row) *Meter {
+	class := ""
+	if r.Verdict != nil {
+		class = r.Verdict.String()
+	}
+	return meterOf(r.Judged, r.Lower, r.Upper, r.Limit, class)
+}
+
+// Strip is one counter over time, as bars of equal width.
+type Strip struct {
+	Name  string
+	Class string
+	Total int64
+	Max   int64
+	Bars  []Bar
+	Ticks []Tick
+}
+
+// Bar is one bucket: X and W in per cent of the drawing's width, Y and H in pixels of its height.
+type Bar struct {
+	X, Y, W, H float64
+	Label      string
+}
+
+// Tick is a mark on the time axis, at X per cent.
+type Tick struct {
+	X    float64
+	Text string
+}
+
+// stripHeight is where the base of a strip's bars lies, in pixels.
+const stripHeight = 56.0
+
+// counterOf takes one figure of a bucket.
+type counterOf struct {
+	name, class string
+	of          func(*answer.Tally) int64
+}
+
+func responses() []counterOf {
+	return []counterOf{
+		{"Delivered", "delivered", func(t *answer.Tally) int64 { return t.Delivered }},
+		{"Bounced", "bounced", func(t *answer.Tally) int64 { return t.Bounced.Rated() }},
+		{"Complained", "complained", func(t *answer.Tally) int64 { return t.Complained }},
+		{"Unsubscribed", "unsubscribed", func(t *answer.Tally) int64 { return t.Unsubscribed }},
+	}
+}
+
+// axis is a run of buckets.
+type axis struct {
+	from   time.Time
+	step   time.Duration
+	n      int
+	layout string                 // of a bar's label
+	tick   func(time.Time) string // "" = no mark at this bucket
+}
+
+// strips draws the counters of the buckets, each on its own scale: what is rare is still seen.
+func (a axis) strips(buckets []answer.Bucket, of []counterOf) []Strip {
+	at := make(map[int]*answer.Tally, len(buckets))
+	for i := range buckets {
+		at[int(buckets[i].Start.Sub(a.from)/a.step)] = &buckets[i].Tally
+	}
+	width := 100 / float64(a.n)
+	out := make([]Strip, len(of))
+	for s, c := range of {
+		strip := Strip{Name: c.name, Class: c.class}
+		values := make([]int64, a.n)
+		for i := range values {
+			if t := at[i]; t != nil {
+				values[i] = c.of(t)
+				strip.Total += values[i]
+				strip.Max = max(strip.Max, values[i])
+			}
+		}
+		for i, v := range values {
+			start := a.from.Add(time.Duration(i) * a.step)
+			if text := a.tick(start); text != "" {
+				strip.Ticks = append(strip.Ticks, Tick{X: round(float64(i) * width), Text: text})
+			}
+			if v <= 0 {
+				continue
+			}
+			h := max(1, float64(v)/float64(strip.Max)*(stripHeight-2))
+			strip.Bars = append(strip.Bars, Bar{X: round(float64(i)*width + width*0.1), Y: round(stripHeight - h), W: round(width * 0.8), H: round(h),
+				Label: fmt.Sprintf("%s: %s", start.Format(a.layout), group(v))})
+		}
+		out[s] = strip
+	}
+	return out
+}
+
+func round(x float64) float64 { return math.Round(x*100) / 100 }
+
+func hours(asOf time.Time, n int) axis {
+	first := asOf.UTC().Truncate(time.Hour).Add(-time.Duration(n-1) * time.Hour)
+	return axis{from: first, step: time.Hour, n: n, layout: "Mon 2 Jan 15:04", tick: func(t time.Time) string {
+		switch t.Hour() {
+		case 0:
+			return t.Format("Mon 2")
+		case 12:
+			return "12:00"
+		}
+		return ""
+	}}
+}
+
+func days(asOf time.Time, n int) axis {
+	first := asOf.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-n)
+	return axis{from: first, step: 24 * time.Hour, n: n, layout: "Mon 2 Jan 2006", tick: func(t time.Time) string {
+		if t.Weekday() == time.Monday {
+			return t.Format("2 Jan")
+		}
+		return ""
+	}}
+}

@@ -1,0 +1,98 @@
+package redisstore
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"sendwatch/internal/engagement"
+	"sendwatch/internal/windows"
+)
+
+// Connection says how to reach Redis.
+type Connection struct {
+	Addresses []string // host:port; one = standalone, several = a cluster
+	Cluster   bool     // a cluster although there is one address
+	Username  string
+	Password  string
+	TLS       *tls.Config // nil = in the clear
+	// Timeout bounds one command on the wire, because a context does not: 10 s when zero. A script of a large batch may take
+	// some hundred milliseconds.
+	Timeout time.Duration
+}
+
+// Connect returns a client that has not dialled yet. It never repeats a command by itself: whether to try again is its user's
+// decision. The caller closes it.
+func Connect(c Connection) (redis.UniversalClient, error) {
+	if len(c.Addresses) == 0 {
+		return nil, errors.New("redis: no addresses")
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 10 * time.Second
+	}
+	if len(c.Addresses) == 1 && !c.Cluster {
+		return redis.NewClient(&redis.Options{Addr: c.Addresses[0], Username: c.Username, Password: c.Password, TLSConfig: c.TLS,
+			MaxRetries: -1, DialTimeout: min(c.Timeout, 5*time.Second), ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
+			DisableIdentity: true}), nil
+	}
+	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addresses, Username: c.Username, Password: c.Password,
+		TLSConfig: c.TLS, MaxRetries: -1,
+		// Following MOVED and ASK is no repetition: the first node has done nothing. One more is for a slot that moves on.
+		MaxRedirects: 3, DialTimeout: min(c.Timeout, 5*time.Second), ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
+		DisableIdentity: true}), nil
+}
+
+// Options say what is counted and kept.
+type Options struct {
+	Prefix       string // of all keys, "sendwatch" when empty
+	Shards       int    // home shards; fixed when the state is first written
+	Combinations []windows.Combination
+	Retention    windows.Retention
+	Late         time.Duration // events older than this are late: retention.days
+	Horizon      time.Duration // of repeats; 0 turns them off
+	Providers    *windows.Providers
+
+	Engagement *engagement.Rules // nil turns recipients off
+	// Key hashes addresses. Without one, a key is made and kept with the state.
+	Key engagement.Key
+	// AcceptNewKey lets a state go on under another key than it was written with. Everybody is a stranger then, and events
+	// that were counted before are no longer known as repeats.
+	AcceptNewKey bool
+
+	FeedBytes int64 // cap of the change feed over all shards; 64 MiB when zero
+	// BucketEntries is how many recipients or fingerprints share a key on average before there are more keys; 160 when zero.
+	// More save memory and cost time.
+	BucketEntries int
+}
+
+var prefixForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+
+func (o *Options) fill() error {
+	if o.Prefix == "" {
+		o.Prefix = "sendwatch"
+	}
+	if o.FeedBytes <= 0 {
+		o.FeedBytes = 64 << 20
+	}
+	if o.BucketEntries <= 0 {
+		o.BucketEntries = 160
+	}
+	var all []error
+	if !prefixForm.MatchString(o.Prefix) {
+		all = append(all, fmt.Errorf("redis.prefix: found %q, allowed are up to 64 letters, digits, dots, dashes, underscores and colons", o.Prefix))
+	}
+	if o.Shards < 1 || o.Shards > 256 || o.Shards&(o.Shards-1) != 0 {
+		all = append(all, fmt.Errorf("redis.shards: found %d, allowed are 1, 2, 4, 8, 16, 32, 64, 128 and 256", o.Shards))
+	}
+	if o.Providers == nil {
+		o.Providers = windows.NewProviders(nil, nil)
+	}
+	if o.Engagement != nil {
+		all = append(all, o.Engagement.Validate())
+	}
+	return errors.Join(all...)
+}

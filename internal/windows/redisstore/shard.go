@@ -1,0 +1,83 @@
+package redisstore
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"sendwatch/internal/windows"
+)
+
+// shard is what this process knows of a home shard. All of it is a guess that the next script checks: the state is Redis.
+type shard struct {
+	base, meta string
+
+	mu       sync.Mutex // of an apply to this shard, and of what follows
+	layout   layout
+	entries  [numKinds]int64 // in the packed buckets
+	newest   int64           // newest counted event, seconds
+	position map[string]position
+	compact  []string // keys of counts to be compacted
+	encoder  encoder
+}
+
+func newShard(base string) *shard {
+	return &shard{base: base, meta: base + "meta", position: map[string]position{}}
+}
+
+// position is one value in the hash of positions.
+type position struct {
+	text    string // as it stands there, "" when there is none
+	next    int64  // -1 when there is none
+	newest  int64  // nanoseconds since 1970; 0 = none
+	topicID string
+}
+
+// parsePosition reads "next newest topicID"; the last two are "-" when unknown. It is false for what is none.
+func parsePosition(text string) (position, bool) {
+	p := position{text: text, next: -1}
+	if text == "" {
+		return p, true
+	}
+	parts := strings.SplitN(text, " ", 3)
+	if len(parts) != 3 {
+		return p, false
+	}
+	var err1, err2 error
+	p.next, err1 = strconv.ParseInt(parts[0], 10, 64)
+	if parts[1] != "-" {
+		p.newest, err2 = strconv.ParseInt(parts[1], 10, 64)
+	}
+	if parts[2] != "-" {
+		p.topicID = parts[2]
+	}
+	return p, err1 == nil && err2 == nil
+}
+
+// after is the position at which a run ends.
+func (p position) after(r *windows.Run) position {
+	p.next = r.Next
+	if !r.Newest.IsZero() && (p.newest == 0 || r.Newest.UnixNano() > p.newest) {
+		p.newest = r.Newest.UnixNano()
+	}
+	if r.TopicID != "" {
+		p.topicID = r.TopicID
+	}
+	newest, topic := "-", "-"
+	if p.newest != 0 {
+		newest = strconv.FormatInt(p.newest, 10)
+	}
+	if p.topicID != "" {
+		topic = p.topicID
+	}
+	p.text = strconv.FormatInt(p.next, 10) + " " + newest + " " + topic
+	return p
+}
+
+func (p position) newestTime() time.Time {
+	if p.newest == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, p.newest).UTC()
+}

@@ -1,0 +1,158 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"sendwatch/internal/windows"
+)
+
+const (
+	sweepKeys    = 1000 // keys looked at in one call, of each server
+	sweepBuckets = 32   // packed buckets looked at in one call, of each kind, some milliseconds
+)
+
+// sweeper remembers where the last sweep stopped. Where it begins after a restart does not matter.
+type sweeper struct {
+	s  *Store
+	mu sync.Mutex
+
+	cursors map[string]uint64 // of SCAN, by server
+	shard   int               // whose buckets are next
+	bucket  [numKinds]int64
+}
+
+// Swept is what a sweep took away.
+type Swept struct {
+	Keys    int64 // whole keys: counts and cohorts that are no longer kept
+	Entries int64 // recipients and fingerprints
+}
+
+// Sweep removes what is no longer kept at asOf, a bounded piece of the state in each call; calls go on where the last one
+// stopped. Several processes may sweep.
+func (s *Store) Sweep(ctx context.Context, asOf time.Time) (Swept, error) {
+	w := &s.sweeper
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out Swept
+	keys, err := w.keys(ctx, asOf)
+	out.Keys = keys
+	if err != nil {
+		return out, fmt.Errorf("sweep keys: %w", err)
+	}
+	out.Entries, err = w.buckets(ctx, asOf)
+	if err != nil {
+		return out, fmt.Errorf("sweep buckets: %w", err)
+	}
+	return out, nil
+}
+
+// keys scans on, on every server.
+func (w *sweeper) keys(ctx context.Context, asOf time.Time) (gone int64, err error) {
+	if w.cursors == nil {
+		w.cursors = map[string]uint64{}
+	}
+	var mu sync.Mutex
+	one := func(ctx context.Context, name string, node redis.Cmdable) error {
+		mu.Lock()
+		cursor := w.cursors[name]
+		mu.Unlock()
+		keys, next, err := node.Scan(ctx, cursor, w.s.o.Prefix+":{s*", sweepKeys).Result()
+		if err != nil {
+			return err
+		}
+		var old []string
+		for _, key := range keys {
+			if w.s.outdated(key, asOf) {
+				old = append(old, key)
+			}
+		}
+		n := int64(0)
+		for _, key := range old {
+			removed, err := node.Unlink(ctx, key).Result()
+			if err != nil {
+				return err
+			}
+			n += removed
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		w.cursors[name] = next
+		gone += n
+		return nil
+	}
+	if cluster, ok := w.s.client.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+			return one(ctx, node.Options().Addr, node)
+		})
+	} else {
+		err = one(ctx, "", w.s.client)
+	}
+	return gone, err
+}
+
+// outdated tells whether a key holds nothing that is kept at asOf or later.
+func (s *Store) outdated(key string, asOf time.Time) bool {
+	rest, ok := strings.CutPrefix(key, s.o.Prefix+":{s")
+	if !ok {
+		return false
+	}
+	_, rest, ok = strings.Cut(rest, "}:")
+	if !ok {
+		return false
+	}
+	if counts, ok := strings.CutPrefix(rest, "c:"); ok {
+		step, chunk, _, ok := parseCountKey(counts)
+		return ok && (chunk+1)*chunkOf[step] <= s.o.Retention.Oldest(step, asOf)
+	}
+	if cohort, ok := strings.CutPrefix(rest, "co:"); ok {
+		number, _, _ := strings.Cut(cohort, ":")
+		chunk, err := strconv.ParseInt(number, 10, 64)
+		return err == nil && (chunk+1)*daysInCohort <= int64(s.forgottenBefore(asOf))
+	}
+	return false
+}
+
+// buckets sweeps on through the packed buckets and the lists of subjects of one shard after the other.
+func (w *sweeper) buckets(ctx context.Context, asOf time.Time) (gone int64, err error) {
+	sh := w.s.shards[w.shard]
+	limits := [numKinds]string{recipients: strconv.Itoa(int(w.s.forgottenBefore(asOf))),
+		prints: strconv.FormatInt(int64(w.s.o.Horizon/time.Second), 10)}
+	through := true
+	for k, letter := range [numKinds]string{recipients: "r", prints: "d"} {
+		answer, err := w.s.scripts.sweep.Run(ctx, w.s.client, []string{sh.meta}, sh.base, letter, w.bucket[k], sweepBuckets, limits[k]).Slice()
+		if err != nil {
+			return gone, err
+		}
+		if len(answer) != 2 {
+			return gone, errAnswer
+		}
+		total, err := parseSeq(answer[0])
+		if err != nil {
+			return gone, err
+		}
+		n, _ := answer[1].(int64)
+		gone += n
+		w.bucket[k] = min(w.bucket[k]+sweepBuckets, total)
+		through = through && w.bucket[k] >= total
+	}
+	if !through {
+		return gone, nil
+	}
+	// A subject goes with its last day.
+	oldest := w.s.o.Retention.Oldest(windows.Day, asOf)
+	for _, c := range w.s.o.Combinations {
+		if err := w.s.client.ZRemRangeByScore(ctx, sh.base+"subj:"+c.String(), "-inf", "("+strconv.FormatInt(oldest, 10)).Err(); err != nil {
+			return gone, err
+		}
+	}
+	w.bucket = [numKinds]int64{}
+	w.shard = (w.shard + 1) % len(w.s.shards)
+	return gone, nil
+}
