@@ -83,10 +83,13 @@ func Policies(c *config.Config) *policy.Set {
 
 // StoreOptions say what is counted and kept.
 func StoreOptions(c *config.Config) (redisstore.Options, error) {
-	rules := Rules(c)
 	o := redisstore.Options{
 		Prefix: c.Redis.Prefix, Shards: c.Redis.Shards, Combinations: c.Subjects, Retention: windows.DefaultRetention(c.Retention.Days),
-		Late: time.Duration(c.Retention.Days) * 24 * time.Hour, Horizon: c.Dedupe.Horizon, Providers: ProvidersOf(c), Engagement: &rules,
+		Late: time.Duration(c.Retention.Days) * 24 * time.Hour, Horizon: c.Dedupe.Horizon, Providers: ProvidersOf(c),
+	}
+	if c.Engagement.Enabled {
+		rules := Rules(c)
+		o.Engagement = &rules
 	}
 	if c.Engagement.Key != nil {
 		key, err := engagement.ParseKey(c.Engagement.Key)

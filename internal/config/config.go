@@ -98,6 +98,7 @@ type Dedupe struct{ Horizon time.Duration }
 
 // Engagement says who counts as engaged.
 type Engagement struct {
+	Enabled      bool // false: recipients are not looked at
 	Months       int           // calendar months
 	NewFor       time.Duration // whole days
 	HonourWithin time.Duration
@@ -136,7 +137,7 @@ func Default() *Config {
 		Alerts:     Alerts{EvaluateEvery: time.Second, StaleAfter: time.Minute, RemindEvery: 24 * time.Hour},
 		Events:     Events{MaxBytes: 1 << 20, MaxAhead: 10 * time.Minute},
 		Dedupe:     Dedupe{48 * time.Hour},
-		Engagement: Engagement{Months: 6, NewFor: 30 * 24 * time.Hour, HonourWithin: 48 * time.Hour},
+		Engagement: Engagement{Enabled: true, Months: 6, NewFor: 30 * 24 * time.Hour, HonourWithin: 48 * time.Hour},
 		Retention:  Retention{400},
 		Providers:  Providers{Reporting: []string{"outlook", "yahoo", "other"}},
 		Log:        Log{Level: "info", Format: "json"},

@@ -75,6 +75,7 @@ func newKeys() []key {
 		{path: "events.max_ahead", allowed: durationAllowed, read: span(func(c *Config) *time.Duration { return &c.Events.MaxAhead }, 0, century)},
 		{path: "dedupe.horizon", allowed: durationAllowed + ", at most 31d; 0 turns it off", read: span(func(c *Config) *time.Duration { return &c.Dedupe.Horizon }, 0, 31*24*time.Hour)},
 
+		{path: "engagement.enabled", allowed: trueFalse, read: flag(func(c *Config) *bool { return &c.Engagement.Enabled })},
 		{path: "engagement.period", allowed: "a number of calendar months from 1mo to 24mo", text: true, read: period},
 		{path: "engagement.new_for", allowed: "whole days from 0 to 365d", read: days(func(c *Config) *time.Duration { return &c.Engagement.NewFor }, 365)},
 		{path: "engagement.honour_within", allowed: "a duration of at most 31d", read: span(func(c *Config) *time.Duration { return &c.Engagement.HonourWithin }, 0, 31*24*time.Hour)},
