@@ -133,18 +133,18 @@ func (a *Audit) judge(at int64) {
 		a.endMinute(now, minute)
 	}
 	a.judged = at
-	for _, sub := range a.store.Touched() {
+	for _, sub := range a.store.Due() {
 		g := a.ledger(sub)
-		if g.loaded {
-			sub.Series() // the evaluator may read it at any moment
-		}
-		if g.hour != hour || !g.within() && !g.quiet(g.minutely) {
+		if g.hour != hour || !g.quiet(g.minutely) {
 			a.look(g, now)
 		}
 		if !g.hourly {
 			g.hourly = true
 			a.hourly = append(a.hourly, g)
 		}
+	}
+	for _, sub := range a.store.Touched() { // those that the evaluator may read at any moment
+		sub.Series()
 	}
 	if a.fed > 0 || a.breaches > 0 || a.open > 0 {
 		a.evaluate(now)
@@ -168,6 +168,11 @@ func (a *Audit) endHour(now time.Time) {
 	a.hourly = slices.DeleteFunc(a.hourly, func(g *ledger) bool {
 		if g.hourly = !g.idle(); g.hourly {
 			a.look(g, now)
+		} else {
+			// Whatever comes next in a numerator leads to a look, however much later. What volume was allowed stays right: no
+			// exposure grows by time.
+			g.minutely = false
+			g.sub.AllowNone()
 		}
 		return !g.hourly
 	})

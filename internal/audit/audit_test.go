@@ -116,7 +116,6 @@ type brute struct {
 
 func (b *brute) judge(at int64, alsoAlerts bool) {
 	now := time.Unix(at, 0).UTC()
-	b.last = at
 	b.store.Trim(now)
 	subjects := b.store.Subjects()
 	for _, sub := range subjects[b.loaded:] {
@@ -183,7 +182,7 @@ func (b *brute) take(e event.Event) {
 }
 
 func (b *brute) finish() {
-	if to := b.store.Newest().Unix(); to >= b.last { // else the newest events were repeats
+	if to := b.store.Newest().Unix(); to == b.second { // else the newest events were repeats
 		b.judge(to, false)
 	}
 	b.judge(b.second+1, true)

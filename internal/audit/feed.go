@@ -31,6 +31,7 @@ func (a *Audit) feed(g *ledger) {
 func (a *Audit) load(g *ledger) {
 	if !g.loaded {
 		g.loaded = true
+		g.sub.Watch()
 		a.eval.Load(g.sub.Key, g.sub.Series())
 	}
 }

@@ -20,10 +20,6 @@ type ledger struct {
 	listed     bool    // in the list of those
 	lastMinute int64   // for which what left fine lines is right
 	next       []int64 // by the sheet's minutes: nothing leaves before this bucket does
-
-	// What Since may say before the next check: of each rate's numerator, and of delivered and bounced together.
-	more   [windows.NumRates]int64
-	volume int64
 }
 
 // track is one line of a subject: its worst reading so far, and the newest look.
@@ -155,37 +151,24 @@ func (l *line) counted(since *memstore.Since) (k, d int64) {
 	return since.Engaged, since.Delivered
 }
 
-// within tells whether no more was counted than the last budget allows.
-func (g *ledger) within() bool {
-	s := g.sub.Since()
-	return s.Delivered+s.Bounced <= g.volume && s.Bounced <= g.more[windows.Bounce] && s.Complained <= g.more[windows.Complaint] &&
-		s.Unsubscribed <= g.more[windows.Unsubscribe] && s.Suppressed <= g.more[windows.Suppressed]
-}
-
-// quiet finds out without a look whether there can be no news, and sets the budget up to which that stays so: until the hour
-// ends or, minutely, until the minute does. When there can be news, the budget is none at all.
+// quiet finds out without a look whether there can be no news, and allows what keeps it so: until the hour ends or, minutely,
+// until the minute does. When there can be news, nothing is allowed.
 func (g *ledger) quiet(minutely bool) bool {
 	g.minutely = minutely
 	since := g.sub.Since()
-	for i := range g.more {
-		g.more[i] = endless
-	}
-	g.volume = endless
+	allowed := [windows.NumRates]int64{endless, endless, endless, endless, endless}
+	volume := int64(endless)
 	for i := range g.sheet.lines {
 		l := &g.sheet.lines[i]
-		more, volume := l.slack(&g.tracks[i], l.span(&g.tracks[i], &since, g.minutely))
-		if more < 0 || volume < 0 {
-			g.volume = -1
+		more, v := l.slack(&g.tracks[i], l.span(&g.tracks[i], &since, minutely))
+		if more < 0 || v < 0 {
+			g.sub.Allow([windows.NumRates]int64{}, 0)
 			return false
 		}
-		g.more[l.formula.Rate] = min(g.more[l.formula.Rate], more)
-		g.volume = min(g.volume, volume)
+		allowed[l.formula.Rate] = min(allowed[l.formula.Rate], more)
+		volume = min(volume, v)
 	}
-	g.more[windows.Bounce] += since.Bounced
-	g.more[windows.Complaint] += since.Complained
-	g.more[windows.Unsubscribe] += since.Unsubscribed
-	g.more[windows.Suppressed] += since.Suppressed
-	g.volume += since.Delivered + since.Bounced
+	g.sub.Allow(allowed, volume)
 	return true
 }
 

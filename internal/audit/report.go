@@ -43,7 +43,7 @@ func (a *Audit) Finish() *Report {
 	if !a.started {
 		return r
 	}
-	if !r.To.IsZero() && r.To.Unix() >= a.judged {
+	if !r.To.IsZero() && r.To.Unix() == a.second { // else repeats went on, and the end has been judged
 		// The rates at the end are readings like all others, and may be the worst.
 		a.kept = a.o.Retention.At(r.To)
 		for _, sub := range a.store.Subjects() {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sendwatch/internal/event"
+	"sendwatch/internal/windows"
 )
 
 // stream makes events in order of time as a pipeline would: deliveries for the most part, some of everything else.
@@ -66,7 +67,9 @@ func BenchmarkTake(b *testing.B) {
 					r.Events = list[i : i+1]
 					s.Take(r, start)
 					if i%40 == 39 {
-						s.Touched()
+						for _, sub := range s.Due() {
+							sub.Allow([windows.NumRates]int64{1000, 1000, 1000, 1000, 1000}, 1000)
+						}
 					}
 				}
 				n += len(list)

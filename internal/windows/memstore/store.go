@@ -40,17 +40,19 @@ type Store struct {
 	routes   map[uint64]*route
 	used     [windows.NumDimensions]bool // by some combination
 
-	bounds    [512]engagement.Bounds // of days, by day modulo size
-	forgotten engagement.Day         // who was last seen before may go
-	oldest    time.Time              // of counted events
-	newest    time.Time              // likewise
-	minute    int64                  // that newest lies in
-	touched   []*Subject
-	spare     []*Subject // the list that Touched gave out last
-	totals    Totals
-	positions map[windows.Partition]*position
-	key       []byte            // scratch
-	add       []windows.Counter // scratch
+	bounds       [512]engagement.Bounds // of days, by day modulo size
+	forgotten    engagement.Day         // who was last seen before may go
+	oldest       time.Time              // of counted events
+	newest       time.Time              // likewise
+	minute       int64                  // that newest lies in
+	due          []*Subject
+	touched      []*Subject
+	spareDue     []*Subject // the list that Due gave out last
+	spareTouched []*Subject // likewise
+	totals       Totals
+	positions    map[windows.Partition]*position
+	key          []byte            // scratch
+	add          []windows.Counter // scratch
 }
 
 // Totals is what became of the events taken so far. Read is the sum of the others.
@@ -151,19 +153,44 @@ func (s *Store) Count(e *event.Event, now time.Time) {
 
 	r := s.route(e)
 	add := s.countersOf(e, r, recipient, seconds)
+	first, second := quotasOf(add)
 	for _, sub := range r.subjects {
 		if sub.minute != minute {
 			sub.turn(minute)
 		}
 		sub.early = sub.early || early
-		if !sub.touched {
-			sub.touched = true
-			s.touched = append(s.touched, sub)
-		}
 		for _, c := range add {
 			sub.pending[c]++
 		}
+		if first >= 0 && sub.use(first) || second >= 0 && sub.use(second) {
+			if !sub.due {
+				sub.due = true
+				s.due = append(s.due, sub)
+			}
+		}
+		if sub.watched && !sub.touched {
+			sub.touched = true
+			s.touched = append(s.touched, sub)
+		}
 	}
+}
+
+// quotasOf says which quotas an event with these counters uses, -1 for none.
+func quotasOf(add []windows.Counter) (first, second int) {
+	switch add[0] {
+	case windows.Delivered:
+		if add[len(add)-1] == windows.DeliveredSuppressed {
+			return quotaVolume, int(windows.Suppressed)
+		}
+		return quotaVolume, -1
+	case windows.BouncedHard, windows.BouncedSoft, windows.BouncedBlock, windows.BouncedUndetermined:
+		return quotaVolume, int(windows.Bounce)
+	case windows.Complained:
+		return int(windows.Complaint), -1
+	case windows.Unsubscribed:
+		return int(windows.Unsubscribe), -1
+	}
+	return -1, -1
 }
 
 // countersOf lists the counters that the event adds 1 to, and takes it into its recipient's record. The list is valid until

@@ -371,16 +371,16 @@ func TestSubjectsAndBreakdown(t *testing.T) {
 	if got := slices.Sorted(slices.Values(s.Tenants())); !slices.Equal(got, []string{"acme", "default"}) {
 		t.Errorf("tenants %v", got)
 	}
-	touched := map[string]bool{}
-	for _, sub := range s.Touched() {
-		touched[sub.Key] = true
+	due := map[string]bool{}
+	for _, sub := range s.Due() {
+		due[sub.Key] = true
 	}
-	if got := slices.Sorted(maps.Keys(touched)); !slices.Equal(got, []string{"all", "tenant=acme",
+	if got := slices.Sorted(maps.Keys(due)); !slices.Equal(got, []string{"all", "tenant=acme",
 		"tenant=acme,provider=gmail", "tenant=acme,provider=other", "tenant=default"}) {
-		t.Errorf("touched %v", got)
+		t.Errorf("due %v", got)
 	}
-	if len(s.Touched()) != 0 {
-		t.Error("touched twice")
+	if len(s.Due()) != 0 {
+		t.Error("due twice")
 	}
 	all, _ := s.Subject("all")
 	if since := all.Since(); since.Delivered != 3 || since.Unsubscribed != 1 || since.Early {
@@ -396,5 +396,62 @@ func TestSubjectsAndBreakdown(t *testing.T) {
 	}
 	if !s.Oldest().Equal(start.Add(-time.Hour)) || !s.Newest().Equal(start) {
 		t.Errorf("from %v to %v", s.Oldest(), s.Newest())
+	}
+}
+
+func TestDueAndTouched(t *testing.T) {
+	o := options()
+	o.Combinations = []windows.Combination{{}}
+	s := New(o)
+	take := func(e event.Event) { e.Time = start; s.Take(&event.Result{Events: []event.Event{e}}, start) }
+	take(event.Event{Type: event.Open})
+	all, _ := s.Subject("all")
+	if due := s.Due(); len(due) != 1 || due[0] != all {
+		t.Fatal("a new subject is not due")
+	}
+	for _, c := range []struct {
+		name     string
+		event    event.Event
+		rate     windows.Rate
+		isVolume bool
+	}{
+		{"delivery", event.Event{Type: event.Delivery}, 0, true},
+		{"bounce", event.Event{Type: event.Bounce}, windows.Bounce, true},
+		{"complaint", event.Event{Type: event.Complaint}, windows.Complaint, false},
+		{"unsubscribe", event.Event{Type: event.Unsubscribe}, windows.Unsubscribe, false},
+		{"admin bounce", event.Event{Type: event.Bounce, BounceClass: event.Admin}, 0, false},
+		{"not-spam", event.Event{Type: event.Complaint, ComplaintKind: event.NotSpam}, 0, false},
+		{"open", event.Event{Type: event.Open}, 0, false},
+	} {
+		more, unlimited := [windows.NumRates]int64{9, 9, 9, 9, 9}, [windows.NumRates]int64{9, 9, 9, 9, 9}
+		isNumerator := c.rate != 0 || c.name == "bounce"
+		if isNumerator {
+			more[c.rate] = 1
+			all.Allow(more, 9)
+			take(c.event)
+			if len(s.Due()) != 0 {
+				t.Errorf("%s: due within the quota of its rate", c.name)
+			}
+			if take(c.event); len(s.Due()) != 1 {
+				t.Errorf("%s: not due beyond the quota of its rate", c.name)
+			}
+		}
+		all.Allow(unlimited, 0)
+		if take(c.event); len(s.Due()) == 1 != c.isVolume {
+			t.Errorf("%s: as volume", c.name)
+		}
+		all.Allow([windows.NumRates]int64{}, 9)
+		if take(c.event); len(s.Due()) == 1 != isNumerator {
+			t.Errorf("%s: as numerator", c.name)
+		}
+	}
+	if len(s.Touched()) != 0 {
+		t.Error("touched without being watched")
+	}
+	all.Watch()
+	take(event.Event{Type: event.Open})
+	take(event.Event{Type: event.Open})
+	if len(s.Touched()) != 1 || len(s.Touched()) != 0 {
+		t.Error("a watched subject is touched once")
 	}
 }

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"hash/maphash"
+	"math"
 	"slices"
 	"time"
 
@@ -22,8 +23,43 @@ type Subject struct {
 	hour    int64
 	settled [windows.NumCounters]uint32 // of the hour: what is in the series' minutes, not yet in its hours and days
 	since   windows.Counts              // of all buckets, without pending, since ResetSince
-	touched bool
 	early   bool
+	quota   [numQuotas]int32
+	due     bool
+	watched bool
+	touched bool
+}
+
+// A quota is used up by the events that can change what it stands for: one for the numerator of each rate, one for mail that
+// is in a denominator.
+const (
+	quotaVolume = windows.NumRates
+	numQuotas   = windows.NumRates + 1
+)
+
+// Allow says how much may be counted from now on until the subject is due: of each rate's numerator, and of deliveries and
+// bounces together. A new subject is due at once.
+func (s *Subject) Allow(more [windows.NumRates]int64, volume int64) {
+	for i, n := range more {
+		s.quota[i] = int32(min(n, math.MaxInt32))
+	}
+	s.quota[quotaVolume] = int32(min(volume, math.MaxInt32))
+}
+
+// AllowNone makes the subject due with the next event in the numerator of any rate. What is allowed of volume stays.
+func (s *Subject) AllowNone() {
+	for i := range windows.NumRates {
+		s.quota[i] = min(s.quota[i], 0)
+	}
+}
+
+// Watch has the subject listed by Touched.
+func (s *Subject) Watch() { s.watched = true }
+
+// use takes an event that counts for the given quota, below numQuotas, and tells whether it is more than was allowed.
+func (s *Subject) use(quota int) bool {
+	s.quota[quota]--
+	return s.quota[quota] < 0
 }
 
 // Series is the subject's series with all that was counted in it. It stays the store's own.
@@ -193,6 +229,8 @@ func (s *Store) subjectOf(i int, c windows.Combination, r *route) *Subject {
 		return sub
 	}
 	sub := &Subject{ID: len(s.subjects), Key: string(s.key), Combination: i, series: windows.NewSeries(s.o.Retention)}
+	sub.due = true
+	s.due = append(s.due, sub)
 	s.subjects = append(s.subjects, sub)
 	s.byKey[sub.Key] = sub
 	return sub
@@ -219,14 +257,25 @@ func (s *Store) SubjectsOf(combination windows.Combination) []string {
 	return keys
 }
 
-// Touched are the subjects that something was counted for since the last call, each once. The slice is valid until the next
-// call.
+// Due are the subjects for which more was counted than Allow said, and new ones, each once. The slice is valid until the
+// next call.
+func (s *Store) Due() []*Subject {
+	list := s.due
+	for _, sub := range list {
+		sub.due = false
+	}
+	s.due, s.spareDue = s.spareDue[:0], list
+	return list
+}
+
+// Touched are the watched subjects that something was counted for since the last call, each once. The slice is valid until
+// the next call.
 func (s *Store) Touched() []*Subject {
 	list := s.touched
 	for _, sub := range list {
 		sub.touched = false
 	}
-	s.touched, s.spare = s.spare[:0], list
+	s.touched, s.spareTouched = s.spareTouched[:0], list
 	return list
 }
 
