@@ -6,7 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"sendwatch/internal/windows"
 )
@@ -69,14 +72,7 @@ func (f *Feed) Pull(ctx context.Context, asOf time.Time, wanted func(subject str
 	for {
 		if f.places == nil {
 			into.Reset()
-			var spans []windows.Span
-			for step, length := range into.Retention() {
-				// To the end of time: some events are ahead of asOf.
-				span := windows.SpanAt(windows.Step(step), length, asOf)
-				span.Last += int64(windows.Step(step).Bucket(asOf.Add(aheadOf)) - windows.Step(step).Bucket(asOf))
-				spans = append(spans, span)
-			}
-			if err := f.Load(ctx, spans, wanted, into.Load); err != nil {
+			if err := f.loadInto(ctx, asOf, wanted, into); err != nil {
 				f.Restart()
 				return err
 			}
@@ -94,9 +90,58 @@ func (f *Feed) Pull(ctx context.Context, asOf time.Time, wanted func(subject str
 	}
 }
 
-// aheadOf is how far ahead of the time that is judged at events are loaded: partitions that are not behind may be ahead of the
-// slowest by far.
-const aheadOf = 9 * 24 * time.Hour
+// loadInto loads what the sink wants: from as far back as it reaches at asOf up to the newest event, which may be far ahead of
+// asOf, the time of the slowest partition.
+func (f *Feed) loadInto(ctx context.Context, asOf time.Time, wanted func(string) bool, into Sink) error {
+	for range maxRounds {
+		newest, err := f.s.Newest(ctx)
+		if err != nil {
+			return err
+		}
+		to := asOf
+		if newest.After(to) {
+			to = newest
+		}
+		to = to.Add(time.Hour)
+		var spans []windows.Span
+		for step, length := range into.Retention() {
+			span := windows.SpanAt(windows.Step(step), length, asOf)
+			span.Last = span.Step.Bucket(to)
+			spans = append(spans, span)
+		}
+		if err := f.Load(ctx, spans, wanted, into.Load); err != nil {
+			return err
+		}
+		// Events beyond the spans that came meanwhile may be behind the feed and not in what was loaded.
+		if newest, err = f.s.Newest(ctx); err != nil || !newest.After(to) {
+			return err
+		}
+		into.Reset()
+	}
+	return errors.New("redis: events run away from their reader")
+}
+
+// Newest is the newest time of a counted event, to the second; zero when there is none.
+func (s *Store) Newest(ctx context.Context) (time.Time, error) {
+	cmds, err := s.onEveryShard(ctx, func(p redis.Pipeliner, sh *shard) redis.Cmder { return p.HMGet(ctx, sh.meta, "newest") })
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the newest time: %w", err)
+	}
+	var newest int64
+	for _, cmd := range cmds {
+		if text, ok := cmd.(*redis.SliceCmd).Val()[0].(string); ok {
+			n, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return time.Time{}, errAnswer
+			}
+			newest = max(newest, n)
+		}
+	}
+	if newest == 0 {
+		return time.Time{}, nil
+	}
+	return time.Unix(newest, 0).UTC(), nil
+}
 
 // Restart makes the next Pull begin anew.
 func (f *Feed) Restart() { f.places, f.loaded = nil, nil }
