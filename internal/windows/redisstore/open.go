@@ -61,7 +61,7 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 		return nil, err
 	}
 	s.hashers.New = func() any { return engagement.NewHasher(s.key) }
-	s.sweeper.s = s
+	s.sweeper.s, s.sweeper.wait = s, settleFor
 	return s, nil
 }
 

@@ -23,9 +23,38 @@ type sweeper struct {
 	s  *Store
 	mu sync.Mutex
 
+	wait    time.Duration     // for how long a time has to have been asOf before it decides; settleFor when New
+	asked   []asked           // the last calls, oldest first
 	cursors map[string]uint64 // of SCAN, by server
 	shard   int               // whose buckets are next
 	bucket  [numKinds]int64
+}
+
+// settleFor is how long asOf has to hold. A process that has just begun to read an old backlog takes the clock for the time of
+// the state until it has said where it reads; what it counts then must not be swept away.
+const settleFor = time.Minute
+
+// asked is one call of Sweep.
+type asked struct {
+	when, asOf time.Time
+}
+
+// settled is the least asOf of the last minute; false while there has been none for so long.
+func (w *sweeper) settled(asOf, now time.Time) (time.Time, bool) {
+	w.asked = append(w.asked, asked{now, asOf})
+	// One call from before the minute is kept: it tells that the minute has been covered.
+	for len(w.asked) > 1 && now.Sub(w.asked[1].when) >= w.wait {
+		w.asked = w.asked[1:]
+	}
+	if now.Sub(w.asked[0].when) < w.wait {
+		return time.Time{}, false
+	}
+	for _, a := range w.asked {
+		if a.asOf.Before(asOf) {
+			asOf = a.asOf
+		}
+	}
+	return asOf, true
 }
 
 // Swept is what a sweep took away.
@@ -35,12 +64,16 @@ type Swept struct {
 }
 
 // Sweep removes what is no longer kept at asOf, a bounded piece of the state in each call; calls go on where the last one
-// stopped. Several processes may sweep.
+// stopped. Several processes may sweep. The first minute of calls removes nothing, and the least asOf of the last minute counts.
 func (s *Store) Sweep(ctx context.Context, asOf time.Time) (Swept, error) {
 	w := &s.sweeper
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out Swept
+	asOf, ok := w.settled(asOf, time.Now())
+	if !ok {
+		return out, nil
+	}
 	keys, err := w.keys(ctx, asOf)
 	out.Keys = keys
 	if err != nil {
