@@ -54,8 +54,17 @@ type count struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, redis: miniredis.RunT(t), now: t0, topic: &topic{id: "t1"}}
-	w.client = redis.NewClient(&redis.Options{Addr: w.redis.Addr(), MaxRetries: -1})
+	server := miniredis.RunT(t)
+	w := worldOn(t, server.Addr())
+	w.redis = server
+	return w
+}
+
+// worldOn is a world on any Redis.
+func worldOn(t *testing.T, addr string) *world {
+	t.Helper()
+	w := &world{t: t, now: t0, topic: &topic{id: "t1"}}
+	w.client = redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1})
 	t.Cleanup(func() { w.client.Close() })
 	var err error
 	if w.store, err = redisstate.Open(t.Context(), w.client, redisstate.Options{Prefix: "p"}); err != nil {
@@ -94,7 +103,9 @@ func (w *world) eventually(what string, ok func() bool) {
 			w.t.Fatalf("after %v still not: %s; the topic has %v", within, what, w.topic.tokens())
 		}
 		time.Sleep(time.Millisecond)
-		w.redis.FastForward(time.Millisecond) // leases run out
+		if w.redis != nil {
+			w.redis.FastForward(time.Millisecond) // leases run out
+		}
 	}
 }
 
@@ -229,11 +240,17 @@ var errDead = errors.New("this process is dead")
 // start runs a process; hook may be nil.
 func (w *world) start(name string, hook func(*process, Step)) *process {
 	w.t.Helper()
+	return w.startOn(name, hook, w.topic)
+}
+
+// startOn runs a process with another alert topic than the one in memory.
+func (w *world) startOn(name string, hook func(*process, Step), topic Topic) *process {
+	w.t.Helper()
 	p := &process{w: w, done: make(chan struct{}), dead: make(chan struct{})}
 	part := w.store.Partition(0)
 	o := Options{
 		Owner: name, Policies: testPolicies(), Retention: ret,
-		Leases: gated{p, part}, State: gated{p, part}, Outbox: gated{p, part}, Topic: gatedTopic{p, w.topic}, Counts: &counts{p: p}, Feed: feed{p},
+		Leases: gated{p, part}, State: gated{p, part}, Outbox: gated{p, part}, Topic: gatedTopic{p, topic}, Counts: &counts{p: p}, Feed: feed{p},
 		EvaluateEvery: 4 * time.Millisecond, DirtyEvery: time.Millisecond, LeaseTime: 300 * time.Millisecond, ReadBackEvery: 10 * time.Millisecond,
 		Now: w.clock,
 	}
@@ -338,14 +355,14 @@ func (g gated) Sweep(ctx context.Context, now time.Time) (int, error) {
 
 type gatedTopic struct {
 	p *process
-	*topic
+	Topic
 }
 
 func (g gatedTopic) Publish(ctx context.Context, entries []alerts.Entry) error {
 	if err := g.p.alive(); err != nil {
 		return err
 	}
-	return g.topic.Publish(ctx, entries)
+	return g.Topic.Publish(ctx, entries)
 }
 
 // counts follows the world's counts.
