@@ -17,6 +17,7 @@ type process struct {
 	name   string
 	path   string
 	args   []string
+	env    []string // beside ours
 	dir    string
 	log    string // file
 	ready  func() bool
@@ -40,6 +41,7 @@ func (p *process) start() error {
 	}
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, out, out
+	cmd.Env = append(os.Environ(), p.env...)
 	setAttributes(cmd)
 	started, done := make(chan error, 1), make(chan struct{})
 	go func() {
