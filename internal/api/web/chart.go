@@ -52,6 +52,9 @@ func meterOfRow(r *policy.Row) *Meter {
 	class := ""
 	if r.Verdict != nil {
 		class = r.Verdict.String()
+		if *r.Verdict == policy.Breach && (r.Certain == nil || !*r.Certain) {
+			class = "warning"
+		}
 	}
 	return meterOf(r.Judged, r.Lower, r.Upper, r.Limit, class)
 }
@@ -126,7 +129,11 @@ func (a axis) strips(buckets []answer.Bucket, of []counterOf) []Strip {
 		for i, v := range values {
 			start := a.from.Add(time.Duration(i) * a.step)
 			if text := a.tick(start); text != "" {
-				strip.Ticks = append(strip.Ticks, Tick{X: round(float64(i) * width), Text: text})
+				x := round(float64(i) * width)
+				if x > 94 {
+					text = "" // it would stand outside
+				}
+				strip.Ticks = append(strip.Ticks, Tick{X: x, Text: text})
 			}
 			if v <= 0 {
 				continue

@@ -56,31 +56,31 @@ func count(n int64) template.HTML {
 }
 
 // share writes a share as per cent with as many decimals as its size needs.
-func share(x float64) string {
-	p := x * 100
-	a := math.Abs(p)
-	decimals := 1
-	switch {
+func share(x float64) string { return perCent(x, decimals(x)) }
+
+func decimals(x float64) int {
+	switch a := math.Abs(x * 100); {
 	case a == 0:
-		decimals = 0
+		return 0
 	case a < 0.1:
-		decimals = 3
+		return 3
 	case a < 10:
-		decimals = 2
+		return 2
 	}
-	return strconv.FormatFloat(p, 'f', decimals, 64) + " %"
+	return 1
+}
+
+func perCent(x float64, decimals int) string {
+	return strconv.FormatFloat(x*100, 'f', decimals, 64) + " %"
 }
 
 // shareAgainst is share with more decimals where rounding would put a share onto its limit that is not there.
 func shareAgainst(x, limit float64) string {
-	text := share(x)
-	for decimals := 3; text == share(limit) && x != limit && decimals <= 6; decimals++ {
-		text = strconv.FormatFloat(x*100, 'f', decimals, 64) + " %"
-		if text != strconv.FormatFloat(limit*100, 'f', decimals, 64)+" %" {
-			break
-		}
+	d := decimals(x)
+	for x != limit && d < 7 && perCent(x, d) == perCent(limit, d) {
+		d++
 	}
-	return text
+	return perCent(x, d)
 }
 
 // limitText writes a limit without needless zeros: 3 %, 0.1 %.

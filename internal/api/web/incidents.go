@@ -2,11 +2,13 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"sendwatch/internal/alerts"
+	"sendwatch/internal/policy"
 	"sendwatch/internal/windows"
 )
 
@@ -18,6 +20,17 @@ type Alert struct {
 	URL    string // of its subject, "" when it has no page
 	Age    time.Duration
 	Times  float64 // judged ÷ limit
+	Now    *Figure // the reading of this moment, where it was looked up
+}
+
+// Below tells that the limit holds again, so that the alert waits to resolve.
+func (a Alert) Below() bool {
+	return a.Status == alerts.Firing && a.Now != nil && a.Now.Row.Verdict != nil && *a.Now.Row.Verdict != policy.Breach
+}
+
+// Fell tells that the present reading is below the peak.
+func (a Alert) Fell() bool {
+	return a.Now != nil && a.Now.Row.Judged != nil && a.Peak.Judged != nil && *a.Now.Row.Judged < *a.Peak.Judged
 }
 
 func alertOf(r alerts.Record, now time.Time) Alert {
@@ -27,7 +40,7 @@ func alertOf(r alerts.Record, now time.Time) Alert {
 	}
 	class := r.Severity.String()
 	if r.Status == alerts.Closed {
-		class = "ok"
+		class = "" // a resolved one can be above its limit: with too little volume to be judged
 	}
 	a.Meter = meterOf(r.Observed.Judged, r.Observed.Lower, r.Observed.Upper, &r.Limit, class)
 	if r.Observed.Judged != nil && r.Limit > 0 {
@@ -126,5 +139,38 @@ type Reading struct {
 }
 
 func readingOf(f windows.Figures, limit float64) Reading {
-	return Reading{Figures: f, Limit: limit, Meter: meterOf(f.Judged, f.Lower, f.Upper, &limit, "")}
+	class := "ok"
+	if f.Judged != nil && *f.Judged >= limit {
+		class = "breach"
+	}
+	return Reading{Figures: f, Limit: limit, Meter: meterOf(f.Judged, f.Lower, f.Upper, &limit, class)}
+}
+
+// readNow looks up the present reading of an alert; it stays as it was told when there is none (any longer).
+func (p *Pages) readNow(ctx context.Context, a *Alert) error {
+	rate, known := windows.ParseRate(a.Rate)
+	if a.URL == "" || !known || a.Status != alerts.Firing {
+		return nil
+	}
+	rates, err := p.source.SubjectRates(ctx, a.SubjectKey, time.Time{}, policy.Filter{Window: a.Window, Rate: &rate})
+	if err != nil {
+		if notCounted(err) { // the configuration has changed
+			return nil
+		}
+		return err
+	}
+	for _, row := range rates.Rates {
+		if row.Policy != nil && *row.Policy == a.Policy && row.LimitName == a.LimitName {
+			a.Now = &Figure{Row: row, Meter: meterOf(row.Judged, row.Lower, row.Upper, row.Limit, a.Meter.Class)}
+		}
+	}
+	if a.Below() {
+		a.Now.Meter.Class = a.Now.Row.Verdict.String()
+	}
+	return nil
+}
+
+func figuresOf(r policy.Row) windows.Figures {
+	return windows.Figures{Numerator: r.Numerator, Denominator: r.Denominator, Exposure: r.Exposure, Ratio: r.Ratio, Judged: r.Judged,
+		Lower: r.Lower, Upper: r.Upper, From: r.From, To: r.To}
 }

@@ -48,6 +48,7 @@ type Worst struct {
 const (
 	shownIncidents = 8
 	shownWorst     = 12
+	shownLive      = 50 // incidents whose present reading is looked up
 	overviewWindow = 24 * time.Hour
 )
 
@@ -60,6 +61,11 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request) error {
 	content := &Overview{Window: windowNear(shape.Windows, overviewWindow), Incidents: incidents(open, f.Now)}
 	if n := len(content.Incidents); n > shownIncidents {
 		content.Incidents, content.Hidden = content.Incidents[:shownIncidents], n-shownIncidents
+	}
+	for i := range content.Incidents {
+		if err := p.readNow(r.Context(), &content.Incidents[i].Lead); err != nil {
+			return err
+		}
 	}
 	all, err := p.source.SubjectRates(r.Context(), windows.All, time.Time{}, policy.Filter{Window: content.Window})
 	switch {
@@ -361,6 +367,11 @@ func (p *Pages) alerts(w http.ResponseWriter, r *http.Request) error {
 		content.Status = "firing"
 	}
 	content.Incidents = incidents(records, f.Now)
+	for i := range content.Incidents[:min(len(content.Incidents), shownLive)] {
+		if err := p.readNow(r.Context(), &content.Incidents[i].Lead); err != nil {
+			return err
+		}
+	}
 	f.Refresh = !content.Later
 	f.Content = content
 	return p.show(w, r, http.StatusOK, "alerts", f)
@@ -383,6 +394,9 @@ func (p *Pages) alert(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	content := &AlertPage{Alert: alertOf(episode.Record, f.Now)}
+	if err := p.readNow(r.Context(), &content.Alert); err != nil {
+		return err
+	}
 	for _, rec := range slices.Backward(episode.History) {
 		content.History = append(content.History, alertOf(rec, f.Now))
 	}

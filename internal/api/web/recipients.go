@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"sendwatch/internal/api/answer"
-	"sendwatch/internal/engagement"
 	"sendwatch/internal/windows"
 )
 
@@ -16,29 +15,19 @@ type Recipients struct {
 	Engagement *answer.Engagement
 	States     []Part // of the known recipients
 	Recency    []Part // of the known recipients, each including the ones before
-	Trend      []TrendPoint
+	Bars       []Bar  // the same side by side
 	Delivered  []Strip
 }
 
-// TrendPoint is the recipients by state on one day, stacked in a drawing 100 pixels high.
-type TrendPoint struct {
-	Day                     string
-	X, W                    float64
-	Engaged, New, Unengaged Bar
-	Breakdown               engagement.Breakdown
-}
-
-const (
-	listedTenants = 200
-	trendWeeks    = 12
-)
+// listedTenants is how many tenants can be chosen from; others are reached by their name in the URL.
+const listedTenants = 200
 
 func (p *Pages) recipients(w http.ResponseWriter, r *http.Request) error {
 	f, _, err := p.frame(r.Context(), "Recipients", "recipients")
 	if err != nil {
 		return err
 	}
-	f.Refresh = false // a dozen counts of recipients are no matter of seconds
+	f.Refresh = false // counts of recipients are no matter of seconds
 	shape := p.source.Shape()
 	content := &Recipients{Tenant: r.URL.Query().Get("tenant")}
 	if c, ok := shape.Combination([]windows.Dimension{windows.Tenant}); ok {
@@ -74,11 +63,13 @@ func (p *Pages) tenant(r *http.Request, f *Frame, content *Recipients) error {
 	content.Engagement = e
 	n := e.Recipients
 	content.States = []Part{Part{"engaged", n.Engaged, 0}.of(n.Known), Part{"new", n.New, 0}.of(n.Known), Part{"unengaged", n.Unengaged, 0}.of(n.Known)}
+	x := 0.0
+	for _, s := range content.States {
+		content.Bars = append(content.Bars, Bar{X: round(x), W: round(s.Share), H: 22, Label: s.Name})
+		x += s.Share
+	}
 	content.Recency = []Part{Part{"within 30 days", n.Engaged30d, 0}.of(n.Known), Part{"within 90 days", n.Engaged90d, 0}.of(n.Known),
 		Part{"since " + e.Since, n.Engaged, 0}.of(n.Known), Part{"known at all", n.Known, 0}.of(n.Known)}
-	if content.Trend, err = p.trend(r, content.Tenant, f.AsOf); err != nil {
-		return err
-	}
 	key := string(windows.Combination{windows.Tenant}.AppendSubject(nil, content.Tenant))
 	a := days(f.AsOf, 30)
 	counts, err := p.source.SubjectCounts(r.Context(), answer.CountQuery{Subject: key, From: a.from, To: a.from.Add(time.Duration(a.n) * a.step), Step: windows.Day})
@@ -93,32 +84,4 @@ func (p *Pages) tenant(r *http.Request, f *Frame, content *Recipients) error {
 		return err
 	}
 	return nil
-}
-
-// trend counts the recipients once a week, back from the present day.
-func (p *Pages) trend(r *http.Request, tenant string, asOf time.Time) ([]TrendPoint, error) {
-	points := make([]TrendPoint, trendWeeks)
-	var most int64 = 1
-	for i := range points {
-		day := engagement.DayOf(asOf.AddDate(0, 0, -7*(trendWeeks-1-i)))
-		b, err := p.source.Readers.Engagement.Breakdown(r.Context(), tenant, day)
-		if err != nil {
-			return nil, err
-		}
-		points[i].Day, points[i].Breakdown = day.String(), b
-		most = max(most, b.Known)
-	}
-	width := 100.0 / trendWeeks
-	for i := range points {
-		pt := &points[i]
-		pt.X, pt.W = round(float64(i)*width+width*0.1), round(width*0.8)
-		below := 100.0
-		stack := func(n int64) Bar {
-			h := round(float64(n) / float64(most) * 98)
-			below -= h
-			return Bar{X: pt.X, Y: round(below), W: pt.W, H: h}
-		}
-		pt.Engaged, pt.New, pt.Unengaged = stack(pt.Breakdown.Engaged), stack(pt.Breakdown.New), stack(pt.Breakdown.Unengaged)
-	}
-	return points, nil
 }

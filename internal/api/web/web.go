@@ -103,7 +103,7 @@ func (p *Pages) functions() template.FuncMap {
 		"sub": func(a, b float64) float64 { return round(a - b) }, "ref": func(x float64) *float64 { return &x }, "sum": func(a, b float64) float64 { return round(a + b) },
 		"addInt": func(a, b int) int { return a + b }, "tabs": func() []string { return []string{"firing", "resolved", "all"} },
 		"lagText":   func(s float64) string { return span(time.Duration(s * float64(time.Second))) },
-		"partShare": Part.text, "readingOf": readingOf, "timesLimit": answer.TimesLimit, "bytes": bytesText, "stamp": stamp,
+		"partShare": Part.text, "yes": func(b *bool) bool { return b != nil && *b }, "readingOf": readingOf, "figuresOf": figuresOf, "timesLimit": answer.TimesLimit, "bytes": bytesText, "stamp": stamp,
 	}
 }
 
