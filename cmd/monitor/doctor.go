@@ -17,8 +17,8 @@ func newDoctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Reach Kafka and Redis and check what they must allow",
-		Long: `Reach Kafka and Redis as the configuration says, and check what the service needs of them: topics and their settings, versions,
-the eviction policy, the state's layout. Nothing is written. The exit status is 1 when something is wrong.`,
+		Long: `Reach Kafka and Redis as the configuration says, and check what the service needs of them: topics and their leaders, the version of
+Redis and its eviction policy. Nothing is written. The exit status is 1 when something is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "table" && output != "json" {

@@ -50,7 +50,7 @@ func newRatesCommand() *cobra.Command {
 	f.StringVar(&subject, "subject", "all", "key of the subject, such as tenant=acme,provider=gmail")
 	f.StringVar(&dimensions, "dimensions", "", "combination of dimensions, such as tenant,provider")
 	f.StringVar(&window, "window", "", "only this window")
-	f.StringVar(&rate, "rate", "", "only this rate: bounce, complaint or unsubscribe")
+	f.StringVar(&rate, "rate", "", "only this rate: bounce, complaint, unsubscribe, suppressed or engaged")
 	f.StringVar(&at, "at", "", "time to look at, RFC 3339 (default: now)")
 	f.StringVar(&verdict, "verdict", "", "only this verdict: no_data, low_volume, ok, watch or breach (with --dimensions)")
 	f.IntVar(&limit, "limit", 50, "how many rows at most (with --dimensions)")

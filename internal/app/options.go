@@ -96,7 +96,7 @@ func StoreOptions(c *config.Config) (redisstore.Options, error) {
 		if err != nil {
 			return o, fmt.Errorf("engagement.key_file: %w", err)
 		}
-		o.Key = key
+		o.Key, o.AcceptNewKey = key, c.Engagement.AcceptNewKey
 	}
 	return o, nil
 }

@@ -14,6 +14,7 @@ type Config struct {
 	Kafka      Kafka
 	Redis      Redis
 	HTTP       HTTP
+	Ingest     Ingest
 	Subjects   []windows.Combination
 	Windows    []windows.Window
 	Policies   []policy.Policy
@@ -98,11 +99,12 @@ type Dedupe struct{ Horizon time.Duration }
 
 // Engagement says who counts as engaged.
 type Engagement struct {
-	Enabled      bool // false: recipients are not looked at
+	Enabled      bool          // false: recipients are not looked at
 	Months       int           // calendar months
 	NewFor       time.Duration // whole days
 	HonourWithin time.Duration
 	Key          []byte // nil = one is made and kept with the state
+	AcceptNewKey bool   // go on with a state that was written under another key
 }
 
 // Retention says for how long daily counts are kept.
@@ -131,6 +133,7 @@ func Default() *Config {
 		},
 		Redis:      Redis{Addresses: []string{"localhost:6379"}, Prefix: "sendwatch", Shards: 1},
 		HTTP:       HTTP{Listen: "127.0.0.1:8225"},
+		Ingest:     defaultIngest(),
 		Subjects:   windows.DefaultCombinations(),
 		Windows:    windows.DefaultWindows(),
 		Policies:   []policy.Policy{pack},

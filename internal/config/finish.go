@@ -3,17 +3,16 @@ package config
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"sendwatch/internal/windows"
 )
 
-// finish checks how keys fit together, once each has been read by itself.
+// finish checks how keys fit together, once each has been read by itself. What follows from a mistake is no second mistake:
+// keys with one of their own are left out.
 func (r *reader) finish() {
-	if len(r.problems) > 0 {
-		return // what follows from a mistake is no second mistake
-	}
 	c := r.config
 	r.placeSecrets()
 	r.enableTLS("kafka.tls", &c.Kafka.TLS)
@@ -24,10 +23,29 @@ func (r *reader) finish() {
 	r.pair("http.tls.key_file", c.HTTP.KeyFile, "http.tls.cert_file", c.HTTP.CertFile)
 	r.topicsApart()
 	r.windowsKept()
-	if !c.HTTP.AllowAnonymous && c.HTTP.TokensFile == "" && c.HTTP.CertFile == "" && !loopback(c.HTTP.Listen) {
+	if r.goodBelow("ingest", "kafka.topics") {
+		r.finishIngest()
+	}
+	if r.good("http.listen", "http.allow_anonymous", "http.tokens_file", "http.tls.cert_file", "http.tls.key_file") && !c.HTTP.AllowAnonymous && c.HTTP.TokensFile == "" && c.HTTP.CertFile == "" && !loopback(c.HTTP.Listen) {
 		r.bad(r.at["http.listen"], "http.listen is "+c.HTTP.Listen+", which others can reach, without http.tls and http.tokens_file",
 			"a loopback address, or http.tls or http.tokens_file, or http.allow_anonymous: true")
 	}
+}
+
+func (r *reader) good(keys ...string) bool {
+	return !slices.ContainsFunc(keys, func(k string) bool { return r.wrong[k] })
+}
+
+// goodBelow is good for all keys of sections.
+func (r *reader) goodBelow(sections ...string) bool {
+	for k := range r.wrong {
+		for _, s := range sections {
+			if k == s || strings.HasPrefix(k, s+".") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (r *reader) placeSecrets() {
@@ -63,7 +81,7 @@ func (r *reader) enableTLS(path string, t *TLS) {
 }
 
 func (r *reader) pair(key, set, other, missing string) {
-	if set != "" && missing == "" {
+	if r.good(key, other) && set != "" && missing == "" {
 		r.bad(r.at[key], key+" is set without "+other, "both or neither")
 	}
 }
@@ -71,6 +89,9 @@ func (r *reader) pair(key, set, other, missing string) {
 // topicsApart refuses to read what sendwatch itself writes.
 func (r *reader) topicsApart() {
 	k := r.config.Kafka
+	if !r.good("kafka.topics", "kafka.alerts_topic", "kafka.dead_letter_topic") {
+		return
+	}
 	for _, t := range k.Topics {
 		own := ""
 		switch t.Name {
@@ -90,6 +111,9 @@ func (r *reader) topicsApart() {
 
 // windowsKept refuses windows that are longer than their buckets are kept.
 func (r *reader) windowsKept() {
+	if !r.good("windows", "retention.days") {
+		return
+	}
 	kept := windows.DefaultRetention(r.config.Retention.Days)
 	for _, w := range r.config.Windows {
 		if w.Length <= kept[w.Step] {

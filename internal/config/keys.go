@@ -80,6 +80,7 @@ func newKeys() []key {
 		{path: "engagement.new_for", allowed: "whole days from 0 to 365d", read: days(func(c *Config) *time.Duration { return &c.Engagement.NewFor }, 365)},
 		{path: "engagement.honour_within", allowed: "a duration of at most 31d", read: span(func(c *Config) *time.Duration { return &c.Engagement.HonourWithin }, 0, 31*24*time.Hour)},
 		{path: "engagement.key_file", allowed: aFile, text: true, nullable: true, read: secretFile(func(s *secrets) *secret { return &s.key })},
+		{path: "engagement.accept_new_key", allowed: trueFalse, read: flag(func(c *Config) *bool { return &c.Engagement.AcceptNewKey })},
 		{path: "retention.days", allowed: "a number of days from 1 to 4000", read: whole(func(c *Config) *int { return &c.Retention.Days }, 1, 4000)},
 
 		{path: "providers.domains", allowed: "a mapping of domains (mail.example, or mail.example.* for any ending) to providers", nullable: true, read: providerDomains},
@@ -88,6 +89,7 @@ func newKeys() []key {
 		{path: "log.level", allowed: "debug, info, warn or error", text: true, read: word(func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error")},
 		{path: "log.format", allowed: "json or console", text: true, read: word(func(c *Config) *string { return &c.Log.Format }, "json", "console")},
 	}
+	k = append(k, ingestKeys()...)
 	k = append(k, tlsKeys("kafka.tls", func(c *Config) *TLS { return &c.Kafka.TLS })...)
 	return append(k, tlsKeys("redis.tls", func(c *Config) *TLS { return &c.Redis.TLS })...)
 }

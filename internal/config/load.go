@@ -30,7 +30,7 @@ func Load(path string, environ []string) (*Config, error) {
 
 // Parse is Load for a file that has been read already; name is what messages call it.
 func Parse(name string, data []byte, environ []string) (*Config, error) {
-	r := &reader{file: name, keys: newKeys(), config: Default(), at: map[string]place{}}
+	r := &reader{file: name, keys: newKeys(), config: Default(), at: map[string]place{}, wrong: map[string]bool{}}
 	r.document(data)
 	r.environment(environ)
 	r.finish()
@@ -52,6 +52,7 @@ type reader struct {
 	config   *Config
 	problems []located
 	at       map[string]place // where each key was set, for checks of how keys fit together
+	wrong    map[string]bool  // keys with a mistake of their own
 	secrets  secrets
 }
 
@@ -144,6 +145,12 @@ func (r *reader) unknown(at place, full string, known []string) {
 
 func (r *reader) set(k *key, node *yaml.Node, at place) {
 	r.at[k.path] = at
+	before := len(r.problems)
+	defer func() {
+		if len(r.problems) > before {
+			r.wrong[k.path] = true
+		}
+	}()
 	v := value{r: r, path: k.path, allowed: k.allowed, node: resolve(node), env: at.env}
 	if isNull(v.node) && !k.nullable {
 		v.wrong("nothing")
