@@ -31,7 +31,7 @@ func newMailgun(o Options) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mailgun{k, ageOr(o, mailgunAge), newUsedTokens()}, nil
+	return &mailgun{k, ageOr(o, mailgunAge), newUsedTokens(maxUsedTokens)}, nil
 }
 
 func (m *mailgun) Begin(*Request) error { return nil } // the signature stands in the body
@@ -114,13 +114,15 @@ func digestOf(b []byte) digest {
 
 // usedTokens remembers which payload each of the newest tokens has served.
 type usedTokens struct {
+	max int
+
 	mu    sync.Mutex
 	by    map[digest]digest
 	order []digest // a ring
 	next  int
 }
 
-func newUsedTokens() *usedTokens { return &usedTokens{by: map[digest]digest{}} }
+func newUsedTokens(max int) *usedTokens { return &usedTokens{max: max, by: map[digest]digest{}} }
 
 // mayServe is false when a token has served another payload.
 func (u *usedTokens) mayServe(token string, payload []byte) bool {
@@ -137,12 +139,12 @@ func (u *usedTokens) note(token string, payload []byte) {
 	if _, ok := u.by[t]; ok {
 		return
 	}
-	if len(u.order) < maxUsedTokens {
+	if len(u.order) < u.max {
 		u.order = append(u.order, t)
 	} else {
 		delete(u.by, u.order[u.next])
 		u.order[u.next] = t
-		u.next = (u.next + 1) % maxUsedTokens
+		u.next = (u.next + 1) % u.max
 	}
 	u.by[t] = p
 }

@@ -95,29 +95,6 @@ func TestMailgunTokensServeOnePayload(t *testing.T) {
 	}
 }
 
-func TestMailgunMemoryIsBounded(t *testing.T) {
-	v := verifier(t, verify.Options{Kind: verify.Mailgun, Secret: secret})
-	send := func(n int, event string) verify.Reason {
-		vouched, reason := decide(t, v, &verify.Request{Header: http.Header{}, Body: verifytest.Mailgun(event, secret, fmt.Sprint("t", n), now())}, now())
-		if reason == "" {
-			vouched.Acknowledged()
-		}
-		return reason
-	}
-	const remembered = 1 << 16
-	for n := range remembered + 2 {
-		if reason := send(n, "{}"); reason != "" {
-			t.Fatal(reason)
-		}
-	}
-	if reason := send(2, "[]"); reason != verify.Replayed {
-		t.Errorf("one of the remembered: %q", reason)
-	}
-	if reason := send(1, "[]"); reason != "" {
-		t.Errorf("one that is forgotten: %q", reason)
-	}
-}
-
 func TestMailgunSubaccountsAreSignedByTheirParent(t *testing.T) {
 	v := verifier(t, verify.Options{Kind: verify.Mailgun, Secret: secret})
 	body := strings.Replace(string(verifytest.Mailgun(`{}`, secret, "t1", now())), `"signature":"`, `"signature":"00","parent-signature":"`, 1)
