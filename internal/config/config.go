@@ -15,7 +15,6 @@ type Config struct {
 	Redis      Redis
 	HTTP       HTTP
 	Ingest     Ingest
-	Ingest     Ingest
 	Subjects   []windows.Combination
 	Windows    []windows.Window
 	Policies   []policy.Policy
@@ -134,7 +133,6 @@ func Default() *Config {
 		},
 		Redis:      Redis{Addresses: []string{"localhost:6379"}, Prefix: "sendwatch", Shards: 1},
 		HTTP:       HTTP{Listen: "127.0.0.1:8225"},
-		Ingest:     defaultIngest(),
 		Ingest:     defaultIngest(),
 		Subjects:   windows.DefaultCombinations(),
 		Windows:    windows.DefaultWindows(),

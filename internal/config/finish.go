@@ -23,7 +23,6 @@ func (r *reader) finish() {
 	r.pair("http.tls.key_file", c.HTTP.KeyFile, "http.tls.cert_file", c.HTTP.CertFile)
 	r.topicsApart()
 	r.windowsKept()
-	r.finishIngest()
 	if r.goodBelow("ingest", "kafka.topics") {
 		r.finishIngest()
 	}

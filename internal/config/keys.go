@@ -90,7 +90,6 @@ func newKeys() []key {
 		{path: "log.format", allowed: "json or console", text: true, read: word(func(c *Config) *string { return &c.Log.Format }, "json", "console")},
 	}
 	k = append(k, ingestKeys()...)
-	k = append(k, ingestKeys()...)
 	k = append(k, tlsKeys("kafka.tls", func(c *Config) *TLS { return &c.Kafka.TLS })...)
 	return append(k, tlsKeys("redis.tls", func(c *Config) *TLS { return &c.Redis.TLS })...)
 }
