@@ -184,7 +184,7 @@ func (e *engine) makeConsumer() error {
 		NewFold:         e.backend.store.NewFold,
 		DeadLetterTopic: k.DeadLetterTopic,
 		// Redis runs one script at a time: whoever asks for rates during a backlog waits for one.
-		ApplyBudget: 8 * time.Millisecond,
+		ApplyBudget: 40 * time.Millisecond,
 		OnStopped:   e.partitionStopped,
 		StartAnew: func(p windows.Partition) string {
 			return fmt.Sprintf("stop all monitors and run 'monitor start-anew --topic %s'", p.Topic)

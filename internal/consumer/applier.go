@@ -58,7 +58,7 @@ type batch struct {
 
 const (
 	firstTarget = 2_000    // events in a batch before anything was measured
-	leastTarget = 500      // even when the state is slow
+	leastTarget = 4_000    // even when the state is slow: smaller batches cost more an event, and a slow state would never catch up
 	letterLimit = 16 << 20 // bytes of dead letters in one batch
 )
 
