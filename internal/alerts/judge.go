@@ -3,6 +3,7 @@ package alerts
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"sendwatch/internal/policy"
@@ -29,7 +30,19 @@ const asOfSlack = time.Hour
 
 // Evaluate judges at the given moment and returns what changed, ordered by subject key, then by policy, limit and window. An
 // alert changes at most once in an evaluation.
-func (e *Evaluator) Evaluate(m Moment) []Record {
+func (e *Evaluator) Evaluate(m Moment) []Record { return e.evaluate(m, false) }
+
+// EvaluateTouched is Evaluate for a caller who knows for which subjects the verdict of a reading, or within a breach its peak
+// or its certainty, can differ from the evaluation before, and has touched those: the ends of buckets alone lead to no look.
+// Series that were loaded have to be up to date for the subjects touched and for those that have all their dimensions and one
+// more, which can be causes; for all of them when NextDue has come.
+func (e *Evaluator) EvaluateTouched(m Moment) []Record { return e.evaluate(m, true) }
+
+// NextDue is the time from which on an alert may change, as far as the last evaluation could tell, by the passing of time
+// alone; zero when only the next evaluation can tell.
+func (e *Evaluator) NextDue() time.Time { return e.nextDue }
+
+func (e *Evaluator) evaluate(m Moment, touched bool) []Record {
 	e.turn++
 	if m.At.After(e.newest) || e.newest.Sub(m.At) > asOfSlack {
 		e.newest, e.judgeAll = m.At, e.judgeAll || m.At.Before(e.newest)
@@ -38,7 +51,7 @@ func (e *Evaluator) Evaluate(m Moment) []Record {
 	var found []transition
 	grain, rolled := e.rolled(m.At)
 	back := m.At.Before(e.last.At)
-	if rolled {
+	if rolled && (!touched || e.judgeAll || back) {
 		for _, s := range e.list {
 			if g := s.grain(grain); e.judgeAll || back || s.dirty || !s.settled[g] {
 				found = e.judge(found, s, g, turn)
@@ -204,19 +217,14 @@ func (e *Evaluator) judgeDue(found []transition, t judged) []transition {
 	if !e.nextDue.IsZero() && t.m.Now.Before(e.nextDue) {
 		return found
 	}
-	for _, key := range e.alertKeys() {
-		a := e.alerts[key]
-		switch {
-		case a.ref.Policy == SystemPolicy || a.turn == e.turn:
-		case a.rule == nil:
+	for _, a := range e.dueAlerts(t.m.Now) {
+		if a.rule == nil {
 			found = e.resolveGone(found, a, t)
-		default:
-			if due := a.status.due(a.rule.timing); !due.IsZero() && !t.m.Now.Before(due) {
-				reading, err := windows.Read(a.subject.series, a.ref.Formula, a.ref.Window, t.m.At, t.kept, a.ref.JudgeWindow)
-				if err == nil {
-					found = e.observe(found, a.subject, a.rule, reading, t)
-				}
-			}
+			continue
+		}
+		reading, err := windows.Read(a.subject.series, a.ref.Formula, a.ref.Window, t.m.At, t.kept, a.ref.JudgeWindow)
+		if err == nil {
+			found = e.observe(found, a.subject, a.rule, reading, t)
 		}
 	}
 	e.nextDue = t.m.Now.Add(365 * 24 * time.Hour)
@@ -234,14 +242,22 @@ func (e *Evaluator) judgeDue(found []transition, t judged) []transition {
 	return found
 }
 
-// alertKeys are the keys of all alerts, in order, so that two runs go the same way.
-func (e *Evaluator) alertKeys() []string {
-	keys := make([]string, 0, len(e.alerts))
-	for k := range e.alerts {
-		keys = append(keys, k)
+// dueAlerts are those that judgeDue has to judge, by key, so that two runs go the same way.
+func (e *Evaluator) dueAlerts(now time.Time) []*alert {
+	var found []*alert
+	for _, a := range e.alerts {
+		if a.ref.Policy == SystemPolicy || a.turn == e.turn {
+			continue
+		}
+		if a.rule != nil {
+			if due := a.status.due(a.rule.timing); due.IsZero() || now.Before(due) {
+				continue
+			}
+		}
+		found = append(found, a)
 	}
-	slices.Sort(keys)
-	return keys
+	slices.SortFunc(found, func(a, b *alert) int { return strings.Compare(a.key, b.key) })
+	return found
 }
 
 // resolveGone closes an alert that no rule stands behind.
