@@ -40,6 +40,7 @@ type Audit struct {
 	judged  int64 // the newest moment that was judged
 	kept    windows.Kept
 
+	loaded   []*ledger            // those that the evaluator has
 	parts    map[uint64][]*ledger // subjects by their labels without one; nil until something breaks a limit
 	wanted   map[uint64]bool      // label sets whose parts the evaluator has
 	breaches int                  // lines in breach
@@ -143,16 +144,18 @@ func (a *Audit) judge(at int64) {
 			a.hourly = append(a.hourly, g)
 		}
 	}
-	for _, sub := range a.store.Touched() { // those that the evaluator may read at any moment
-		sub.Series()
-	}
 	if a.fed > 0 || a.breaches > 0 || a.open > 0 {
 		a.evaluate(now)
 	}
 }
 
 func (a *Audit) evaluate(now time.Time) {
-	for _, r := range a.eval.Evaluate(alerts.Moment{At: now, Now: now, Fresh: true}) {
+	if due := a.eval.NextDue(); due.IsZero() || !now.Before(due) {
+		for _, g := range a.loaded {
+			g.sub.Series() // brings it up to date
+		}
+	}
+	for _, r := range a.eval.EvaluateTouched(alerts.Moment{At: now, Now: now, Fresh: true}) {
 		switch r.Change {
 		case alerts.Fired:
 			a.open++

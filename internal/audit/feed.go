@@ -19,19 +19,18 @@ func (a *Audit) feed(g *ledger) {
 		}
 	}
 	whole := hashLabels(g.labels, -1)
-	if a.wanted[whole] {
-		return
-	}
 	a.wanted[whole] = true
 	for _, part := range a.parts[whole] {
-		a.load(part)
+		if part.sub.Series(); !part.loaded { // brought up to date: it can be named as a cause
+			a.load(part)
+		}
 	}
 }
 
 func (a *Audit) load(g *ledger) {
 	if !g.loaded {
 		g.loaded = true
-		g.sub.Watch()
+		a.loaded = append(a.loaded, g)
 		a.eval.Load(g.sub.Key, g.sub.Series())
 	}
 }

@@ -40,19 +40,17 @@ type Store struct {
 	routes   map[uint64]*route
 	used     [windows.NumDimensions]bool // by some combination
 
-	bounds       [512]engagement.Bounds // of days, by day modulo size
-	forgotten    engagement.Day         // who was last seen before may go
-	oldest       time.Time              // of counted events
-	newest       time.Time              // likewise
-	minute       int64                  // that newest lies in
-	due          []*Subject
-	touched      []*Subject
-	spareDue     []*Subject // the list that Due gave out last
-	spareTouched []*Subject // likewise
-	totals       Totals
-	positions    map[windows.Partition]*position
-	key          []byte            // scratch
-	add          []windows.Counter // scratch
+	bounds    [512]engagement.Bounds // of days, by day modulo size
+	forgotten engagement.Day         // who was last seen before may go
+	oldest    time.Time              // of counted events
+	newest    time.Time              // likewise
+	minute    int64                  // that newest lies in
+	due       []*Subject
+	spareDue  []*Subject // the list that Due gave out last
+	totals    Totals
+	positions map[windows.Partition]*position
+	key       []byte            // scratch
+	add       []windows.Counter // scratch
 }
 
 // Totals is what became of the events taken so far. Read is the sum of the others.
@@ -167,10 +165,6 @@ func (s *Store) Count(e *event.Event, now time.Time) {
 				sub.due = true
 				s.due = append(s.due, sub)
 			}
-		}
-		if sub.watched && !sub.touched {
-			sub.touched = true
-			s.touched = append(s.touched, sub)
 		}
 	}
 }

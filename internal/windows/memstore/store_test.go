@@ -399,7 +399,7 @@ func TestSubjectsAndBreakdown(t *testing.T) {
 	}
 }
 
-func TestDueAndTouched(t *testing.T) {
+func TestDue(t *testing.T) {
 	o := options()
 	o.Combinations = []windows.Combination{{}}
 	s := New(o)
@@ -444,14 +444,5 @@ func TestDueAndTouched(t *testing.T) {
 		if take(c.event); len(s.Due()) == 1 != isNumerator {
 			t.Errorf("%s: as numerator", c.name)
 		}
-	}
-	if len(s.Touched()) != 0 {
-		t.Error("touched without being watched")
-	}
-	all.Watch()
-	take(event.Event{Type: event.Open})
-	take(event.Event{Type: event.Open})
-	if len(s.Touched()) != 1 || len(s.Touched()) != 0 {
-		t.Error("a watched subject is touched once")
 	}
 }

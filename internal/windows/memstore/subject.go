@@ -26,8 +26,6 @@ type Subject struct {
 	early   bool
 	quota   [numQuotas]int32
 	due     bool
-	watched bool
-	touched bool
 }
 
 // A quota is used up by the events that can change what it stands for: one for the numerator of each rate, one for mail that
@@ -52,9 +50,6 @@ func (s *Subject) AllowNone() {
 		s.quota[i] = min(s.quota[i], 0)
 	}
 }
-
-// Watch has the subject listed by Touched.
-func (s *Subject) Watch() { s.watched = true }
 
 // use takes an event that counts for the given quota, below numQuotas, and tells whether it is more than was allowed.
 func (s *Subject) use(quota int) bool {
@@ -265,17 +260,6 @@ func (s *Store) Due() []*Subject {
 		sub.due = false
 	}
 	s.due, s.spareDue = s.spareDue[:0], list
-	return list
-}
-
-// Touched are the watched subjects that something was counted for since the last call, each once. The slice is valid until
-// the next call.
-func (s *Store) Touched() []*Subject {
-	list := s.touched
-	for _, sub := range list {
-		sub.touched = false
-	}
-	s.touched, s.spareTouched = s.spareTouched[:0], list
 	return list
 }
 
