@@ -31,7 +31,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 a limit is brea
 			root.AddCommand(c)
 		}
 	}
-	add("serve", newRunCommand(), newDemoCommand(), newSimulateCommand())
+	add("serve", newRunCommand(), newIngestCommand(), newDemoCommand(), newSimulateCommand())
 	add("ask", newRatesCommand(), newAlertsCommand(), newEngagementCommand(), newRecipientsCommand(), newAudienceCommand(), newTailCommand())
 	add("files", newAuditCommand(), newDecodeCommand())
 	add("check", newCheckConfigCommand(), newDoctorCommand(), newHealthcheckCommand(), newStartAnewCommand())
