@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,6 +112,27 @@ func examineRedis(ctx context.Context, c *config.Config) []Check {
 
 // StartAnew removes a topic's positions from the state.
 func StartAnew(ctx context.Context, c *config.Config, topic string) error {
+	return withStore(ctx, c, func(s *redisstore.Store) error { return s.StartAnew(ctx, topic) })
+}
+
+// Forget erases the records of a tenant's recipients and returns how many there were. The addresses are trimmed and
+// lower-cased.
+func Forget(ctx context.Context, c *config.Config, tenant string, addresses []string) (int64, error) {
+	var gone int64
+	err := withStore(ctx, c, func(s *redisstore.Store) error {
+		for part := range slices.Chunk(addresses, 1000) {
+			n, err := s.Forget(ctx, tenant, part)
+			gone += n
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return gone, err
+}
+
+func withStore(ctx context.Context, c *config.Config, do func(*redisstore.Store) error) error {
 	connection, err := RedisConnection(c)
 	if err != nil {
 		return err
@@ -128,5 +150,5 @@ func StartAnew(ctx context.Context, c *config.Config, topic string) error {
 	if err != nil {
 		return err
 	}
-	return store.StartAnew(ctx, topic)
+	return do(store)
 }
