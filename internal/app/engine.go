@@ -291,6 +291,10 @@ func (e *engine) sweep(ctx context.Context) {
 	}
 }
 
+// probeWithin is how long Redis may take to say that it is there, when somebody asks how we do: one that is frozen takes
+// connections and never answers.
+const probeWithin = 2 * time.Second
+
 // ready tells why the engine does not do its work, nil when it does.
 func (e *engine) ready(ctx context.Context) error {
 	e.mu.Lock()
@@ -304,6 +308,8 @@ func (e *engine) ready(ctx context.Context) error {
 		return errors.New(waiting)
 	}
 	reasons = append(reasons, e.consumer.Waiting()...)
+	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	defer cancel()
 	if err := e.backend.store.Ping(ctx); err != nil {
 		reasons = append(reasons, "Redis does not answer: "+err.Error())
 	}

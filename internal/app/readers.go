@@ -221,6 +221,8 @@ func (r readers) Redis(ctx context.Context) (answer.Redis, error) {
 	if len(c.Addresses) > 1 {
 		out.Mode = "cluster"
 	}
+	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	defer cancel()
 	info, err := b.store.Info(ctx)
 	if err != nil {
 		out.Error = string(redisstore.CategoryOf(err))

@@ -20,8 +20,8 @@ type Connection struct {
 	Username  string
 	Password  string
 	TLS       *tls.Config // nil = in the clear
-	// Timeout bounds one command on the wire, because a context does not: 10 s when zero. A script of a large batch may take
-	// some hundred milliseconds.
+	// Timeout bounds one command on the wire: 10 s when zero. A context's deadline does so too when it is nearer, its being
+	// cancelled does not. A script of a large batch may take some hundred milliseconds.
 	Timeout time.Duration
 }
 
@@ -36,11 +36,11 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 	}
 	if len(c.Addresses) == 1 && !c.Cluster {
 		return redis.NewClient(&redis.Options{Addr: c.Addresses[0], Username: c.Username, Password: c.Password, TLSConfig: c.TLS,
-			MaxRetries: -1, DialTimeout: min(c.Timeout, 5*time.Second), ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
+			MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: min(c.Timeout, 5*time.Second), ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
 			DisableIdentity: true}), nil
 	}
 	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addresses, Username: c.Username, Password: c.Password,
-		TLSConfig: c.TLS, MaxRetries: -1,
+		TLSConfig: c.TLS, MaxRetries: -1, ContextTimeoutEnabled: true,
 		// Following MOVED and ASK is no repetition: the first node has done nothing. One more is for a slot that moves on.
 		MaxRedirects: 3, DialTimeout: min(c.Timeout, 5*time.Second), ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
 		DisableIdentity: true}), nil
