@@ -70,3 +70,22 @@ func readAll(conn *kafka.Conn, id int) ([]record, error) {
 	}
 	return all, nil
 }
+
+// committed is the sum of the offsets that the group has committed.
+func (w *world) committed(partitions int) (int64, error) {
+	client := &kafka.Client{Addr: kafka.TCP(w.brokers), Transport: &kafka.Transport{}, Timeout: 10 * time.Second}
+	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
+	ids := make([]int, partitions)
+	for i := range ids {
+		ids[i] = i
+	}
+	res, err := client.OffsetFetch(context.Background(), &kafka.OffsetFetchRequest{GroupID: w.name, Topics: map[string][]int{w.topic(): ids}})
+	if err != nil {
+		return 0, err
+	}
+	var sum int64
+	for _, p := range res.Topics[w.topic()] {
+		sum += p.CommittedOffset
+	}
+	return sum, res.Error
+}

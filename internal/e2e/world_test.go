@@ -63,6 +63,8 @@ type world struct {
 	redis    string
 	name     string // of topics, group and prefix
 	shards   int
+	session  string // kafka.session_timeout
+	listen   string
 	horizon  time.Duration
 	settings string // more configuration
 	client   *kafka.Client
@@ -76,7 +78,7 @@ func newWorld(t *testing.T, brokers, redis, settings string) *world {
 	}
 	t.Cleanup(client.Close)
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
-	return &world{t: t, dir: t.TempDir(), brokers: brokers, redis: redis, name: name, shards: 1, horizon: 48 * time.Hour, settings: settings, client: client}
+	return &world{t: t, dir: t.TempDir(), brokers: brokers, redis: redis, name: name, shards: 1, session: "2s", listen: "127.0.0.1:0", horizon: 48 * time.Hour, settings: settings, client: client}
 }
 
 // sharedWorld is one on the parts that all tests share.
@@ -92,10 +94,10 @@ func (w *world) deadLetters() string { return w.name + ".rejected" }
 
 // config is the configuration file's text.
 func (w *world) config() string {
-	return fmt.Sprintf(`kafka: {brokers: [%s], topics: [%s], group: %s, alerts_topic: %s, dead_letter_topic: %s, session_timeout: 2s}
+	return fmt.Sprintf(`kafka: {brokers: [%s], topics: [%s], group: %s, alerts_topic: %s, dead_letter_topic: %s, session_timeout: %s}
 redis: {addresses: [%s], prefix: %s, shards: %d}
-http: {listen: "127.0.0.1:0"}
-`, w.brokers, w.topic(), w.name, w.alerts(), w.deadLetters(), w.redis, w.name, w.shards) + w.settings
+http: {listen: "%s"}
+`, w.brokers, w.topic(), w.name, w.alerts(), w.deadLetters(), w.session, w.redis, w.name, w.shards, w.listen) + w.settings
 }
 
 // process starts a monitor that ends with the test.
