@@ -16,16 +16,18 @@ const maxFetched = 64 << 10
 
 // HTTPFetch gets what is behind an https URL. It follows no redirect: those who ask have looked at the URL's host.
 func HTTPFetch(timeout time.Duration) verify.Fetch {
-	client := &http.Client{Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: timeout, MaxResponseHeaderBytes: maxFetched}}
-	return func(ctx context.Context, u *url.URL) ([]byte, error) {
-		return get(ctx, client, u)
-	}
+	return fetchOver(&http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: timeout, MaxResponseHeaderBytes: maxFetched}, timeout)
+}
+
+func fetchOver(transport http.RoundTripper, timeout time.Duration) verify.Fetch {
+	client := &http.Client{Timeout: timeout, Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return func(ctx context.Context, u *url.URL) ([]byte, error) { return get(ctx, client, u) }
 }
 
 func get(ctx context.Context, client *http.Client, u *url.URL) ([]byte, error) {
 	if u.Scheme != "https" {
-		return nil, fmt.Errorf("%s: only https is fetched", u.Redacted())
+		return nil, fmt.Errorf("%s: only https is fetched", u.Host)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {

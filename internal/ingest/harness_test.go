@@ -225,6 +225,13 @@ func serve(t *testing.T, s *Server) (public, admin string, stop func() error) {
 	return "http://" + p.Addr().String(), "http://" + a.Addr().String(), stop
 }
 
+// nowhere is a Producer that keeps nothing.
+type nowhere struct{ *written }
+
+func (nowhere) Produce(_ context.Context, _ string, records ...kafka.Record) ([]kafka.Position, error) {
+	return make([]kafka.Position, len(records)), nil
+}
+
 // client makes requests over the network, without keeping connections.
 func client(t *testing.T) *http.Client {
 	tr := &http.Transport{MaxIdleConnsPerHost: 32}

@@ -21,6 +21,7 @@ import (
 	"sendwatch/internal/ingest/verify"
 	"sendwatch/internal/ingest/verifytest"
 	"sendwatch/internal/kafka"
+	"sendwatch/internal/testparts"
 )
 
 func native(id, recipient string) string {
@@ -31,57 +32,97 @@ func native(id, recipient string) string {
 func refused() error { return &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED} }
 
 func TestKafkaAwayAndBackLosesNothingThatWasAcknowledged(t *testing.T) {
-	const topic, senders, each, partitions = "mail.events", 8, 60, 4
-	client, network, addr := kafkaWith(t, topic, partitions)
+	t.Run("a network that is cut", func(t *testing.T) {
+		client, network, addr := kafkaWith(t, "mail.events", 4)
+		awayAndBack(t, client, addr, 60, func() { network.set(true) }, func() { network.set(false) })
+	})
+	t.Run("a real broker that is killed", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("real broker")
+		}
+		broker := testparts.Kafka(t, testparts.KafkaOptions{})
+		testparts.CreateTopic(t, broker.Addr, "mail.events", 4)
+		client, err := kafka.New(kafka.Options{Brokers: broker.Addrs, DialTimeout: time.Second, RequestTimeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		must := func(do func() error) func() {
+			return func() {
+				if err := do(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		awayAndBack(t, client, broker.Addr, 20, must(broker.Kill), must(broker.Start))
+	})
+}
+
+// awayAndBack sends batches from several senders, each until it is acknowledged, takes Kafka away in the middle, and looks for
+// everything in the topic.
+func awayAndBack(t *testing.T, client *kafka.Client, addr string, each int, goAway, comeBack func()) {
+	const topic, senders = "mail.events", 8
 	o := options(t, client, open("any", "auto"))
 	o.Limits.Publish, o.Limits.Wait = 300*time.Millisecond, 2*time.Second
 	s := server(t, o)
-	var cuts, acknowledged, refusedWith atomic.Int64
+	var times, acknowledged, turnedAway atomic.Int64
 	var wg sync.WaitGroup
+	send := func(body string) bool {
+		for {
+			w := post(t, s, "/ingest/any", nil, []byte(body))
+			if w.Code == http.StatusOK {
+				return true
+			}
+			if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+				t.Errorf("%d %s", w.Code, w.Body)
+				return false
+			}
+			turnedAway.Add(1)
+			time.Sleep(2 * time.Millisecond) // as a provider would, if sooner
+		}
+	}
+	outage := func() {
+		times.Add(1)
+		goAway()
+		until := turnedAway.Load() + 20
+		wg.Go(func() { // others have to be told before it comes back
+			for deadline := time.Now().Add(20 * time.Second); turnedAway.Load() < until && time.Now().Before(deadline); {
+				time.Sleep(time.Millisecond)
+			}
+			comeBack()
+		})
+	}
 	for n := range senders {
 		wg.Go(func() {
 			for i := range each {
-				// A batch of three recipients, sent until it is acknowledged.
 				body := fmt.Sprintf("[%s,%s,%s]", native(fmt.Sprintf("%d-%d-a", n, i), fmt.Sprintf("r%d@example.org", n)),
 					native(fmt.Sprintf("%d-%d-b", n, i), "both@example.org"), native(fmt.Sprintf("%d-%d-c", n, i), fmt.Sprintf("s%d@example.org", n)))
-				for {
-					w := post(t, s, "/ingest/any", nil, []byte(body))
-					if w.Code == http.StatusOK {
-						break
-					}
-					if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-						t.Errorf("%d %s", w.Code, w.Body)
-						return
-					}
-					refusedWith.Add(1)
-					time.Sleep(2 * time.Millisecond)
+				if !send(body) {
+					return
 				}
 				acknowledged.Add(3)
-				if n == 0 && i%20 == 10 { // Kafka goes away in the middle, until others have been told so
-					cuts.Add(1)
-					network.set(true)
-					before := refusedWith.Load()
-					go func() {
-						for deadline := time.Now().Add(10 * time.Second); refusedWith.Load() < before+20 && time.Now().Before(deadline); {
-							time.Sleep(time.Millisecond)
-						}
-						network.set(false)
-					}()
+				if n == 0 && i%20 == 10 {
+					outage()
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if cuts.Load() != 3 || refusedWith.Load() < 60 {
-		t.Fatalf("%d cuts, %d refused: the test has tried nothing", cuts.Load(), refusedWith.Load())
+	if turnedAway.Load() < 20*times.Load() || times.Load() == 0 {
+		t.Fatalf("away %d times, %d requests turned away: the test has tried nothing", times.Load(), turnedAway.Load())
 	}
+	holdTopic(t, addr, topic, int(acknowledged.Load()), 2*senders+1)
+}
+
+// holdTopic holds a topic to having so many events, those of a recipient on one partition and, of one sender, in order.
+func holdTopic(t *testing.T, addr, topic string, events, recipients int) {
+	t.Helper()
 	seen := map[string]bool{}
-	last := map[string]int{} // of each sender and part, whose recipient is one: in order
+	last := map[string]int{} // of each sender and part, whose recipient is one
 	partitionOf := map[string]int32{}
 	everything(t, addr, topic, func(r *kgo.Record) bool {
-		result := read(t, "native", []kafka.Record{{Value: r.Value}})
 		var e struct{ ID string }
-		if err := json.Unmarshal([]byte(result[0]), &e); err != nil {
+		if err := json.Unmarshal(r.Value, &e); err != nil {
 			t.Fatal(err)
 		}
 		var n, i int
@@ -100,9 +141,9 @@ func TestKafkaAwayAndBackLosesNothingThatWasAcknowledged(t *testing.T) {
 			}
 			seen[e.ID], last[stream] = true, i
 		}
-		return len(seen) == int(acknowledged.Load())
+		return len(seen) == events
 	})
-	if len(partitionOf) != 2*senders+1 {
+	if len(partitionOf) != recipients {
 		t.Errorf("%d keys", len(partitionOf))
 	}
 }
