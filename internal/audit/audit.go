@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -185,14 +184,14 @@ func (a *Audit) endHour(now time.Time) {
 // endMinute checks the subjects for which time can bring news before the hour ends.
 func (a *Audit) endMinute(now time.Time, minute int64) {
 	a.minutely = slices.DeleteFunc(a.minutely, func(g *ledger) bool {
-		switch {
-		case !g.minutely: // a look since has shown that the hour will do
-		case g.lastMinute != minute-1:
-			a.look(g, now)
-		case !g.leave(minute):
-			// As quiet as it was.
-		case !g.quiet(false) && !g.quiet(true):
-			a.look(g, now)
+		if g.minutely { // else a look since has shown that the hour will do
+			known, anything := false, false
+			if g.lastMinute == minute-1 {
+				known, anything = g.leave(minute)
+			}
+			if !known || anything && !g.quiet(false) && !g.quiet(true) {
+				a.look(g, now)
+			}
 		}
 		g.listed = g.minutely
 		return !g.listed
@@ -208,7 +207,7 @@ func (a *Audit) ledger(sub *memstore.Subject) *ledger {
 	if g == nil {
 		labels, _ := windows.ParseSubject(sub.Key)
 		g = &ledger{sub: sub, labels: labels, sheet: a.sheets.of(labels), hour: -1 << 62}
-		g.tracks, g.next = make([]track, len(g.sheet.lines)), make([]int64, len(g.sheet.minutes))
+		g.tracks = make([]track, len(g.sheet.lines))
 		a.ledgers[sub.ID] = g
 		a.index(g)
 	}
@@ -241,9 +240,6 @@ func (a *Audit) look(g *ledger, now time.Time) {
 		}
 	}
 	g.hour, g.lastMinute = windows.Hour.Bucket(now), windows.Minute.Bucket(now)
-	for n := range g.next { // not known: ask when the next minute ends
-		g.next[n] = math.MinInt64
-	}
 	if concerns {
 		a.feed(g)
 	}
@@ -253,9 +249,10 @@ func (a *Audit) look(g *ledger, now time.Time) {
 // follow sets the subject's budget after a look: one for as long as the hour lasts or, where that is none, one that has to be
 // looked after whenever a minute ends.
 func (a *Audit) follow(g *ledger) {
-	if g.quiet(false) || !g.sheet.fine {
+	if g.quiet(false) || len(g.sheet.fineLines) == 0 {
 		return
 	}
+	g.depart(g.lastMinute)
 	g.quiet(true)
 	if !g.listed {
 		g.listed = true

@@ -14,12 +14,12 @@ type ledger struct {
 	tracks []track // by line
 	loaded bool    // the evaluator has it
 
-	hour       int64   // of the last look
-	hourly     bool    // in the list of those looked at when an hour ends
-	minutely   bool    // the budget has to be looked after when a minute ends
-	listed     bool    // in the list of those
-	lastMinute int64   // for which what left fine lines is right
-	next       []int64 // by the sheet's minutes: nothing leaves before this bucket does
+	hour       int64 // of the last look
+	hourly     bool  // in the list of those looked at when an hour ends
+	minutely   bool  // the budget has to be looked after when a minute ends
+	listed     bool  // in the list of those
+	lastMinute int64 // for which what left fine lines is right
+	departures departures
 }
 
 // track is one line of a subject: its worst reading so far, and the newest look.
@@ -170,48 +170,6 @@ func (g *ledger) quiet(minutely bool) bool {
 	}
 	g.sub.Allow(allowed, volume)
 	return true
-}
-
-// leave takes what left the windows and exposure spans of fine lines when the clock came to this minute. It tells whether
-// anything did.
-func (g *ledger) leave(minute int64) (any bool) {
-	early := g.sub.Since().Early
-	for n, length := range g.sheet.minutes {
-		gone := minute - length
-		if gone < g.next[n] && !early {
-			continue
-		}
-		counts := g.sub.Minute(gone)
-		any = any || counts != windows.Counts{}
-		for i := range g.sheet.lines {
-			g.sheet.lines[i].leave(&g.tracks[i], length, &counts)
-		}
-		g.next[n] = g.nextAfter(gone, minute)
-	}
-	g.lastMinute = minute
-	return any
-}
-
-// nextAfter is the first minute after one that holds anything, or could come to hold something from now on.
-func (g *ledger) nextAfter(gone, now int64) int64 {
-	if next, ok := g.sub.NextMinute(gone+1, now); ok {
-		return next
-	}
-	return now
-}
-
-// leave takes the bucket that left all spans of the given length.
-func (l *line) leave(t *track, length int64, counts *windows.Counts) {
-	k, d := l.formula.Of(counts)
-	if l.window.Step == windows.Minute && l.buckets == length {
-		t.leftK += k
-		t.leftD += d
-	}
-	for i := range l.minute {
-		if l.minute[i].buckets == length {
-			t.minute[i] -= d
-		}
-	}
 }
 
 // idle tells whether time alone cannot bring news: nothing is in any numerator.

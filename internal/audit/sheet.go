@@ -35,9 +35,9 @@ const maxMinuteSpans = 3
 
 // sheet is the lines of a subject. Most subjects share one.
 type sheet struct {
-	lines   []line
-	fine    bool    // has a fine line
-	minutes []int64 // lengths of the spans of minutes in them, in buckets
+	lines     []line
+	fineLines []int   // those that are fine
+	minutes   []int64 // lengths of the spans of minutes in them, in buckets
 	// always tells that budgets cannot be told: every touched subject is looked at.
 	always bool
 }
@@ -112,7 +112,9 @@ func (s *sheets) of(labels []windows.Label) *sheet {
 
 func (s *sheet) add(l line) {
 	s.lines = append(s.lines, l)
-	s.fine = s.fine || l.fine
+	if l.fine {
+		s.fineLines = append(s.fineLines, len(s.lines)-1)
+	}
 	if l.window.Step == windows.Minute {
 		s.addMinutes(l.buckets)
 	}

@@ -64,25 +64,6 @@ func (s *Subject) Series() *windows.Series {
 	return s.series
 }
 
-// Minute returns the counts of one bucket of a minute, for less than Series.
-func (s *Subject) Minute(bucket int64) windows.Counts {
-	if s.minute == bucket {
-		s.settleMinute()
-	}
-	return s.series.Bucket(windows.Minute, bucket)
-}
-
-// NextMinute is the first minute from one bucket up to another that holds anything; false when none does.
-func (s *Subject) NextMinute(from, to int64) (int64, bool) {
-	if from <= s.minute && s.minute <= to {
-		s.settleMinute()
-	}
-	for bucket := range s.series.Buckets(windows.Span{Step: windows.Minute, First: from, Last: to}) {
-		return bucket, true
-	}
-	return 0, false
-}
-
 // Since is what was counted since the last ResetSince, whatever the bucket, as far as rates read it.
 type Since struct {
 	Delivered, Reporting, Suppressed, Engaged int64
