@@ -21,7 +21,9 @@ type Options struct {
 	Tenants    int           // 50 when 0
 	MaxBytes   int           // events.max_bytes of the service: some records are larger; 0 = none is
 	Horizon    time.Duration // within which repeats have to be recognised, from End back; 48h when 0
-	Storm      int           // of this many tenants the last few have bad lists; 5 when 0
+	Storm      int           // of all tenants the last few have bad lists: how many; 5 when 0
+	Wave       int           // so many records long such a list is used, then not, and so on; 0 = always
+	Loose      int           // of a thousand records so many are of events without a recipient; 10 when 0
 }
 
 // Stream gives each record by its number. What a record is depends on seed and number alone, so nothing has to be kept. It is
@@ -33,6 +35,7 @@ func NewStream(o Options) *Stream {
 	o.Recipients = orElse(o.Recipients, 100_000)
 	o.Tenants = orElse(o.Tenants, 50)
 	o.Storm = orElse(o.Storm, 5)
+	o.Loose = orElse(o.Loose, 10)
 	if o.Horizon == 0 {
 		o.Horizon = 48 * time.Hour
 	}
@@ -50,6 +53,8 @@ func orElse(n, standard int) int {
 type Record struct {
 	Key, Value []byte
 	Result     event.Result
+	// Loose records belong to no recipient, so they may go to any partition of any topic.
+	Loose bool
 }
 
 // Number reads a record's number out of its value. A value without one is a record without events.
@@ -71,7 +76,7 @@ func (s *Stream) At(n int) Record {
 	r := s.random(n)
 	if m, ok := s.repeated(r, n); ok {
 		again := s.first(m)
-		if len(again.Result.Events) > 0 && again.Result.Events[0].Recipient == "" {
+		if again.Loose {
 			again.Key = strconv.AppendInt([]byte("k"), int64(n), 10) // to another partition, most times
 		}
 		return again
@@ -112,12 +117,12 @@ func (s *Stream) first(n int) Record {
 		return single(n, e)
 	case x < 20:
 		return s.batch(r, n)
-	case x < 30: // nobody in particular, so nobody's partition
+	case x < 20+s.o.Loose: // nobody in particular, so nobody's partition
 		e := s.event(r, n)
 		e.Type, e.Recipient = [...]event.Type{event.Deferral, event.Open, event.Bounce}[r.IntN(3)], ""
 		e = own(e)
 		rec := single(n, e)
-		rec.Key = strconv.AppendInt([]byte("n"), int64(n), 10)
+		rec.Key, rec.Loose = strconv.AppendInt([]byte("n"), int64(n), 10), true
 		return rec
 	}
 	return single(n, s.event(r, n))
@@ -160,7 +165,8 @@ func (s *Stream) event(r *rand.Rand, n int) event.Event {
 		Tenant: fmt.Sprintf("tenant-%02d", tenant), IP: fmt.Sprintf("203.0.113.%d", tenant*4+r.IntN(4)), Campaign: fmt.Sprintf("c%d, 50%% off", r.IntN(4)),
 		MessageID: fmt.Sprintf("m%d", n), ID: fmt.Sprintf("e%d.%d", s.o.Seed, n),
 	}
-	e.Type = kindOf(r, tenant >= s.o.Tenants-s.o.Storm)
+	bad := tenant >= s.o.Tenants-s.o.Storm && (s.o.Wave == 0 || (n/s.o.Wave+tenant)%2 == 0)
+	e.Type = kindOf(r, bad)
 	switch x := r.IntN(100); {
 	case x < 3:
 		e.ID = ""
@@ -284,7 +290,7 @@ func (s *Stream) rejected(r *rand.Rand, n int) Record {
 
 // ignored is a record that is known and holds no mail event.
 func (s *Stream) ignored(r *rand.Rand, n int) Record {
-	rec := Record{Key: strconv.AppendInt([]byte("i"), int64(n), 10), Result: event.Result{Ignored: 1}}
+	rec := Record{Key: strconv.AppendInt([]byte("i"), int64(n), 10), Result: event.Result{Ignored: 1}, Loose: true}
 	switch r.IntN(4) {
 	case 0: // no value at all
 	case 1:
