@@ -74,13 +74,6 @@ func thousands(n int64) string {
 	return s
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return "-"

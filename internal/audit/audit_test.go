@@ -111,7 +111,6 @@ type brute struct {
 	worst   map[string]Worst
 	records []alerts.Record
 	started bool
-	last    int64
 }
 
 func (b *brute) judge(at int64, alsoAlerts bool) {

@@ -71,17 +71,17 @@ func TestAlertsOfAScript(t *testing.T) {
 	// 31 of 1,000, by the bounds a warning; 29 of them at gmail.
 	w.tell(mails(969, "delivery", "acme", "203.0.113.9", "gmail.com"), mails(29, "bounce", "acme", "203.0.113.9", "gmail.com"),
 		mails(2, "bounce", "acme", "203.0.113.9", "example.org"))
-	story := w.alertsUntil(func(all []wire) bool { return len(by(all, "fired")) == 2 })
+	w.alertsUntil(func(all []wire) bool { return len(by(all, "fired")) == 2 })
 	// 51 of 1,020: beyond chance.
 	w.tell(mails(20, "bounce", "acme", "203.0.113.9", "gmail.com"))
-	story = w.alertsUntil(func(all []wire) bool { return len(by(all, "escalated")) == 2 })
+	w.alertsUntil(func(all []wire) bool { return len(by(all, "escalated")) == 2 })
 	// Another tenant, another rate: 3 complaints of 2,000.
 	w.tell(mails(2000, "delivery", "other", "", "outlook.com"), mails(3, "complaint", "other", "", "outlook.com"))
-	story = w.alertsUntil(func(all []wire) bool { return len(by(all, "fired")) == 3 && len(by(all, "reminder")) >= 2 })
+	w.alertsUntil(func(all []wire) bool { return len(by(all, "fired")) == 3 && len(by(all, "reminder")) >= 2 })
 	// 51 of 2,020 are allowed; 3 of 3,001 too.
 	w.tell(mails(1000, "delivery", "acme", "203.0.113.9", "gmail.com"))
 	w.tell(mails(1001, "delivery", "other", "", "outlook.com"))
-	story = w.alertsUntil(func(all []wire) bool { return len(by(all, "resolved")) == 3 })
+	story := w.alertsUntil(func(all []wire) bool { return len(by(all, "resolved")) == 3 })
 	ended := time.Now()
 
 	byID := map[string][]wire{}

@@ -61,8 +61,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 			w.topic.flaky = 7
 			n := 0
 			var armed atomic.Bool
-			var start func()
-			start = func() {
+			start := func() {
 				n++
 				w.start(fmt.Sprintf("process-%d", n), func(p *process, s Step) {
 					if s == step && armed.CompareAndSwap(true, false) {
