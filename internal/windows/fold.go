@@ -276,13 +276,21 @@ func (f *Fold) fingerprint(e *event.Event, address *[16]byte) uint64 {
 		return 0
 	}
 	f.buf = b
-	return max(1, xxhash.Sum64(b))
+	h := xxhash.Sum64(b)
+	if h>>16 == 0 { // stores may use numbers that begin with zeros for something else
+		h |= 1 << 63
+	}
+	return h
 }
 
 // who names the recipient of a tenant in 56 bits, of which two among ten million are the same with a chance of 1 in 1,400.
 func (f *Fold) who(address *[16]byte, tenant string) uint64 {
 	f.buf = append(append(f.buf[:0], address[:]...), tenant...)
-	return max(1, xxhash.Sum64(f.buf)>>8)
+	h := xxhash.Sum64(f.buf) >> 8
+	if h>>8 == 0 { // stores may use numbers that begin with zeros for something else
+		h |= 1 << 55
+	}
+	return h
 }
 
 // Who is the number under which a store keeps a recipient of a tenant, as folds name it in Item.Who, and its home shard.

@@ -44,65 +44,93 @@ if tonumber(ARGV[3]) > newest then newest = tonumber(ARGV[3]) end
 local setk, setv, nset = {}, {}, 0
 local patk, pato, patv, npat = {}, {}, {}, 0
 
--- Repeats. A bucket is a string: number of sections, for each section when its events came (slice of 4 hours, 2 bytes) and how
--- many they are (2 bytes), oldest first; then the fingerprints, 8 bytes each, in the same order. Sections beyond the horizon
--- are dropped on the way.
+-- Packed buckets are filled up with zeros to a size that the allocator (jemalloc) gives anyway, so that most entries are added in
+-- place: a whole new string costs Lua its hash, byte by byte. Answers the zeros that a string of n bytes needs.
+local zeros = string.rep('\0', 32)
+local function padding(n)
+  local need = n + 6 -- the string's own header
+  local step = 16
+  while need > 8 * step do step = step * 2 end
+  local more = (step - need % step) % step
+  while #zeros < more do zeros = zeros .. zeros end
+  return sub(zeros, 1, more)
+end
+-- Where the first free entry of s is: the first place from `from` on, in steps of width, with nothing but zeros.
+local function free(s, nothing, from, width)
+  local p = find(s, nothing, from, true)
+  while p and (p - from) % width ~= 0 do p = find(s, nothing, p + 1, true) end
+  return p or #s + 1 - (#s + 1 - from) % width
+end
+
+-- Repeats. A bucket is a string: when its oldest and its newest fingerprints came (2 bytes each), then the fingerprints, 8 bytes
+-- each, in the order in which they came. Times are slices of 4 hours of the newest event time, 1 to 65535 and around. Where a
+-- slice ends stand 6 zeros and the next slice. What came beyond the horizon is dropped on the way.
 -- Argument: bucket (4), how many are new if unknown (2), how many are only looked up (2), fingerprints.
 local dn = 0
 do
   local a, i, n = ARGV[5], 1, #ARGV[5]
   local index, repeats = 0, {'repeats'}
-  local slice = floor(newest / 14400) % 65536
-  local keep = floor((newest - tonumber(ARGV[4])) / 14400) % 65536
-  local age = (slice - keep) % 65536
+  local slice = floor(newest / 14400)
+  local age = slice - floor((newest - tonumber(ARGV[4])) / 14400)
+  slice = slice % 65535 + 1
+  local slice1, slice2 = floor(slice / 256), slice % 256
+  local nothing, mark = string.rep('\0', 8), string.rep('\0', 6)
   while i < n do
     local b1, b2, b3, b4, n1, n2, c1, c2 = byte(a, i, i + 7)
     local store, check = n1 * 256 + n2, c1 * 256 + c2
     local key = base .. 'dd:' .. (((b1 * 256 + b2) * 256 + b3) * 256 + b4)
     i = i + 8
     local s = call('GET', key)
-    local body, count, skip = 1, 0, 0 -- where fingerprints begin, sections, bytes to drop
     if s then
-      count = byte(s, 1)
-      body = 2 + 4 * count
-      local first = 1
-      while first <= count do
-        local t1, t2, q1, q2 = byte(s, 4 * first - 2, 4 * first + 1)
-        if (slice - t1 * 256 - t2) % 65536 <= age then break end
-        skip = skip + 8 * (q1 * 256 + q2)
-        first = first + 1
+      local o1, o2, w1, w2 = byte(s, 1, 4)
+      local from, dropped = 5, 0
+      while from and (slice - o1 * 256 - o2) % 65535 > age do
+        local p = find(s, mark, from, true)
+        while p and (p - 5) % 8 ~= 0 do p = find(s, mark, p + 1, true) end
+        if p and p + 7 <= #s then o1, o2 = byte(s, p + 6, p + 7) else o1, o2 = 0, 0 end
+        if o1 + o2 > 0 then
+          dropped = dropped + (p - from) / 8
+          from = p + 8
+        else
+          dropped = dropped + ((p or #s + 1) - from) / 8
+          from = nil
+        end
       end
-      local from = body + skip
-      for j = i, i + 8 * (store + check) - 1, 8 do
-        local print = sub(a, j, j + 7)
-        local p = find(s, print, from, true)
-        while p and (p - body) % 8 ~= 0 do p = find(s, print, p + 1, true) end
-        if p then repeats[#repeats + 1] = index + (j - i) / 8 end
+      if from then
+        for j = i, i + 8 * (store + check) - 1, 8 do
+          local print = sub(a, j, j + 7)
+          local p = find(s, print, from, true)
+          while p and (p - 5) % 8 ~= 0 do p = find(s, print, p + 1, true) end
+          if p then repeats[#repeats + 1] = index + (j - i) / 8 end
+        end
       end
       if store > 0 then
-        local heads, last = sub(s, 4 * first - 2, body - 1), count - first + 1
-        if last > 0 then
-          local t1, t2, q1, q2 = byte(s, 4 * count - 2, 4 * count + 1)
-          local q = q1 * 256 + q2 + store
-          -- Beyond 250 sections the newest takes what comes, and is remembered for longer.
-          if (t1 * 256 + t2 == slice or last >= 250) and q < 65536 then
-            heads = sub(heads, 1, -5) .. char(floor(slice / 256), slice % 256, floor(q / 256), q % 256)
+        local piece = sub(a, i, i + 8 * store - 1)
+        if from then
+          if w1 ~= slice1 or w2 ~= slice2 then piece = mark .. char(slice1, slice2) .. piece end
+          local stop = free(s, nothing, 5, 8)
+          if from == 5 and stop + #piece <= #s + 1 then
+            npat = npat + 1
+            patk[npat], pato[npat], patv[npat] = key, stop - 1, piece
+            if w1 ~= slice1 or w2 ~= slice2 then
+              npat = npat + 1
+              patk[npat], pato[npat], patv[npat] = key, 2, char(slice1, slice2)
+            end
           else
-            heads = heads .. char(floor(slice / 256), slice % 256, n1, n2)
-            last = last + 1
+            local whole = char(o1, o2, slice1, slice2) .. sub(s, from, stop - 1) .. piece
+            nset = nset + 1
+            setk[nset], setv[nset] = key, whole .. padding(#whole)
           end
         else
-          heads, last = char(floor(slice / 256), slice % 256, n1, n2), 1
+          nset = nset + 1
+          setk[nset], setv[nset] = key, char(slice1, slice2, slice1, slice2) .. piece .. padding(4 + #piece)
         end
-        nset = nset + 1
-        setk[nset] = key
-        setv[nset] = char(last) .. heads .. sub(s, from) .. sub(a, i, i + 8 * store - 1)
-        dn = dn - skip / 8
+        dn = dn - dropped
       end
     elseif store > 0 then
       nset = nset + 1
       setk[nset] = key
-      setv[nset] = char(1, floor(slice / 256), slice % 256, n1, n2) .. sub(a, i, i + 8 * store - 1)
+      setv[nset] = char(slice1, slice2, slice1, slice2) .. sub(a, i, i + 8 * store - 1) .. padding(4 + 8 * store)
     end
     dn = dn + store
     i = i + 8 * (store + check)
@@ -111,8 +139,8 @@ do
   if #repeats > 1 then return repeats end
 end
 
--- Recipients. A bucket is a string of entries of 13 bytes: who (7), first, newest and newest interaction day (2 each, days
--- since 1999-12-31, 0 = never). The top bits of the three tell that there is an unsubscribe, complaint, opt-in in xu, xc, xo:
+-- Recipients. A bucket is a string of entries of 13 bytes, free ones (all zero) last: who (7), first, newest and newest
+-- interaction day (2 each, days since 1999-12-31, 0 = never). The top bits of the three tell that there is an unsubscribe, complaint, opt-in in xu, xc, xo:
 -- strings of entries of 15 bytes, who (7) and time (8). xh, hard bounces, has no bit.
 -- Argument: bucket (4), recipients (2); for each: who (7), tenant (2), steps (2); for each step: what (1), day (2), and
 -- for a delivery (3) group (3) and the time before which an unsubscribe should have been honoured (8), for 4 to 7 the time (8).
@@ -132,6 +160,7 @@ do
     k = k + 10
   end
   local suffix = {[4] = 'xu:', [5] = 'xc:', [6] = 'xh:', [7] = 'xo:'}
+  local nobody = string.rep('\0', 13)
   local bucket, key, s
   local extra, dirty -- of this bucket: strings of what[4..7] as they are to be, and which have changed
 
@@ -296,8 +325,16 @@ do
     end
     if nadded > 0 then
       rn = rn + nadded
-      nset = nset + 1
-      setk[nset], setv[nset] = key, (s or '') .. table.concat(added)
+      local piece = table.concat(added)
+      local stop = s and free(s, nobody, 1, 13)
+      if s and stop + #piece <= #s + 1 then
+        npat = npat + 1
+        patk[npat], pato[npat], patv[npat] = key, stop - 1, piece
+      else
+        if s then piece = sub(s, 1, stop - 1) .. piece end
+        nset = nset + 1
+        setk[nset], setv[nset] = key, piece .. padding(#piece)
+      end
     end
     for what in pairs(dirty) do
       nset = nset + 1
@@ -318,10 +355,16 @@ if next(groups) or next(overdue) then
       local up = (p1 * 256 + p2) * 256 + p3
       if v then
         if up > 0 then groups[up] = (groups[up] or 0) + v end
-        for j = i + 4, i + 1 + 3 * n, 3 do
-          local x1, x2, x3 = byte(a, j, j + 2)
+        -- Two cells a call, for speed: this runs six times for nearly every delivery.
+        local stop = i + 3 + 3 * n
+        for j = i + 4, stop, 6 do
+          local x1, x2, x3, y1, y2, y3 = byte(a, j, j + 5)
           local cell = (x1 * 256 + x2) * 256 + x3
           cells[cell] = (cells[cell] or 0) + v
+          if j + 5 <= stop then
+            cell = (y1 * 256 + y2) * 256 + y3
+            cells[cell] = (cells[cell] or 0) + v
+          end
         end
       end
       if w then
@@ -341,54 +384,63 @@ end
 -- Counts. Argument: length of key (2), of increments (4), cells (2), key, increments, places of the cells (1 each). An
 -- increment is place in the chunk (1), counter (1), and how many: 7 bits a byte, lowest first, the top bit set on all but the last.
 local logk, logv, nlog = {}, {}, 0
-local function increment(place, counter, n)
-  local out = char(place, counter)
+local chars = {}
+for i = 0, 255 do chars[i] = char(i) end
+local function large(n)
+  local out = ''
   while n >= 128 do
-    out = out .. char(n % 128 + 128)
+    out = out .. chars[n % 128 + 128]
     n = floor(n / 128)
   end
-  return out .. char(n)
+  return out .. chars[n]
 end
+local engaged1, new1, unengaged1, overdue1 = chars[21], chars[22], chars[23], chars[24]
 local extras, nextras = {}, 0 -- for the feed: what the deliveries add, in the form of the argument
 local cell = 0
+local more, concat = {}, table.concat
 local function counts(a, feed)
   local i, n = 1, #a
   while i < n do
     local k1, k2, l1, l2, l3, l4, c1, c2 = byte(a, i, i + 7)
     local lk, lb, lc = k1 * 256 + k2, ((l1 * 256 + l2) * 256 + l3) * 256 + l4, c1 * 256 + c2
     i = i + 8
-    local name = sub(a, i, i + lk - 1)
+    local key = sub(a, i, i + lk - 1)
     i = i + lk
-    local key = base .. 'c:' .. name
     call('STRLEN', key) -- fails when it is no string
-    local log = sub(a, i, i + lb - 1)
-    i = i + lb
-    if lc > 0 then
-      local more, nmore = {}, 0
-      for j = i, i + lc - 1 do
-        cell = cell + 1
-        local v, w = cells[cell], late[cell]
-        if v then
-          local e, f, g = v % 131072, floor(v / 131072) % 131072, floor(v / 17179869184)
-          local place = byte(a, j)
-          if e > 0 then nmore = nmore + 1; more[nmore] = increment(place, 21, e) end
-          if f > 0 then nmore = nmore + 1; more[nmore] = increment(place, 22, f) end
-          if g > 0 then nmore = nmore + 1; more[nmore] = increment(place, 23, g) end
-        end
-        if w then nmore = nmore + 1; more[nmore] = increment(byte(a, j), 24, w) end
-      end
-      i = i + lc
-      if nmore > 0 then
-        local all = table.concat(more)
-        log = log .. all
-        if feed then
-          nextras = nextras + 1
-          extras[nextras] = char(k1, k2, 0, 0, floor(#all / 256) % 256, #all % 256, 0, 0) .. name .. all
+    local nmore = 0
+    for j = i + lb, i + lb + lc - 1 do
+      cell = cell + 1
+      local v, w = cells[cell], late[cell]
+      if v then
+        local place = chars[byte(a, j)]
+        local e = v % 131072
+        if e > 0 then nmore = nmore + 1; more[nmore] = place .. engaged1 .. (e < 128 and chars[e] or large(e)) end
+        if v > e then
+          v = (v - e) / 131072
+          e = v % 131072
+          if e > 0 then nmore = nmore + 1; more[nmore] = place .. new1 .. (e < 128 and chars[e] or large(e)) end
+          if v > e then
+            e = (v - e) / 131072
+            nmore = nmore + 1
+            more[nmore] = place .. unengaged1 .. (e < 128 and chars[e] or large(e))
+          end
         end
       end
+      if w then nmore = nmore + 1; more[nmore] = chars[byte(a, j)] .. overdue1 .. large(w) end
     end
     nlog = nlog + 1
-    logk[nlog], logv[nlog] = key, log
+    logk[nlog] = key
+    if nmore == 0 then
+      logv[nlog] = sub(a, i, i + lb - 1)
+    else
+      local all = concat(more, '', 1, nmore)
+      logv[nlog] = sub(a, i, i + lb - 1) .. all
+      if feed then
+        nextras = nextras + 1
+        extras[nextras] = char(k1, k2, 0, 0, floor(#all / 256) % 256, #all % 256, 0, 0) .. key .. all
+      end
+    end
+    i = i + lb + lc
   end
 end
 counts(ARGV[10], true)

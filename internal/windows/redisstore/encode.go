@@ -51,7 +51,7 @@ func (e *encoder) encode(f *windows.Fold, shard int, l layout, newest int64, s *
 		return fmt.Errorf("redis: %d events in one batch, at most %d are taken", len(e.work.Items), maxDeliveries)
 	}
 	engaged := s.o.Engagement != nil
-	e.encodeCounts(engaged)
+	e.encodeCounts(s.shards[shard].base, engaged)
 	e.encodePrints(l[prints], max(newest, e.work.Newest)-int64(s.o.Horizon.Seconds()))
 	e.people, e.days, e.tenants, e.groups = e.people[:0], e.days[:0], e.tenants[:0], e.groups[:0]
 	if engaged {

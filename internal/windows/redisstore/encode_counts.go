@@ -15,10 +15,11 @@ type logs struct {
 	body   int // where its increments begin
 	places []byte
 	cells  uint32 // so far
+	base   string // of the keys
 }
 
-func (l *logs) reset(step windows.Step) {
-	l.step, l.buf, l.head, l.cells = step, l.buf[:0], -1, 0
+func (l *logs) reset(step windows.Step, base string) {
+	l.step, l.base, l.buf, l.head, l.cells = step, base, l.buf[:0], -1, 0
 }
 
 // open makes the group of the bucket's chunk the open one and returns the bucket's place in it.
@@ -29,7 +30,7 @@ func (l *logs) open(bucket int64, subject string) byte {
 		l.close()
 		l.head, l.chunk = len(l.buf), chunk
 		l.buf = append(l.buf, 0, 0, 0, 0, 0, 0, 0, 0)
-		l.buf = appendCountKey(l.buf, l.step, chunk, subject)
+		l.buf = appendCountKey(append(append(l.buf, l.base...), "c:"...), l.step, chunk, subject)
 		l.body = len(l.buf)
 		binary.BigEndian.PutUint16(l.buf[l.head:], uint16(l.body-l.head-8))
 	}
@@ -72,10 +73,10 @@ type rollup struct {
 }
 
 // encodeCounts writes the cells of the fold as increments of minutes, hours and days, and the subjects that have to be listed.
-func (e *encoder) encodeCounts(engaged bool) {
-	e.minutes.reset(windows.Minute)
-	e.hours.reset(windows.Hour)
-	e.daily.reset(windows.Day)
+func (e *encoder) encodeCounts(base string, engaged bool) {
+	e.minutes.reset(windows.Minute, base)
+	e.hours.reset(windows.Hour, base)
+	e.daily.reset(windows.Day, base)
 	e.cells.reset()
 	e.subjects, e.listed = e.subjects[:0], e.listed[:0]
 	hour, day := rollup{out: &e.hours, ratio: 60, bucket: -1}, rollup{out: &e.daily, ratio: 24, bucket: -1}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -283,7 +284,7 @@ func (f *Feed) entry(shard int, at place, entry string, add func(string, windows
 		if len(rest) < 8+keyLen+logLen+cells {
 			return errAnswer
 		}
-		step, chunk, subject, ok := parseCountKey(rest[8 : 8+keyLen])
+		step, chunk, subject, ok := parseCountKey(strings.TrimPrefix(rest[8:8+keyLen], f.s.shards[shard].base+"c:"))
 		if !ok || step != windows.Minute {
 			return errAnswer
 		}

@@ -15,6 +15,7 @@ local function cut(key, who, width)
   while p and (p - 1) % width ~= 0 do p = find(s, who, p + 1, true) end
   if not p then return nil end
   strings[key] = sub(s, 1, p - 1) .. sub(s, p + width)
+  if string.find(strings[key], '^%z*$') then strings[key] = '' end
   dirty[key] = true
   return sub(s, p, p + width - 1)
 end

@@ -106,14 +106,14 @@ func (s *Store) claim(ctx context.Context) error {
 
 // checkTypes looks for keys of ours that somebody else has made.
 func (s *Store) checkTypes(ctx context.Context) error {
-	for _, sh := range s.shards {
-		for name, want := range map[string]string{"meta": "hash", "pos": "hash", "tally": "hash", "feed": "list", "parts": "hash"} {
-			found, err := s.client.Type(ctx, sh.base+name).Result()
-			if err != nil {
-				return fmt.Errorf("open the state: %w", err)
-			}
-			if found != "none" && found != want {
-				return &MismatchError{What: "key " + sh.base + name, Found: "a " + found, Expected: "a " + want,
+	for name, want := range map[string]string{"meta": "hash", "pos": "hash", "tally": "hash", "feed": "list", "parts": "hash"} {
+		cmds, err := s.onEveryShard(ctx, func(p redis.Pipeliner, sh *shard) redis.Cmder { return p.Type(ctx, sh.base+name) })
+		if err != nil {
+			return fmt.Errorf("open the state: %w", err)
+		}
+		for i, cmd := range cmds {
+			if found := cmd.(*redis.StatusCmd).Val(); found != "none" && found != want {
+				return &MismatchError{What: "key " + s.shards[i].base + name, Found: "a " + found, Expected: "a " + want,
 					Advice: "something else writes below this prefix: remove the key, or set another redis.prefix"}
 			}
 		}

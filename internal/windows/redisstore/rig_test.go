@@ -277,3 +277,9 @@ func (s *stream) result() event.Result {
 	}
 	return out
 }
+
+// key is the key of a file with this content; the zero value without.
+func key(content string) engagement.Key {
+	k, _ := engagement.ParseKey([]byte(content))
+	return k
+}

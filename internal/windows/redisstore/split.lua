@@ -1,6 +1,7 @@
 -- Splits packed buckets in two (layout.go). KEYS: meta. ARGV: base of the keys, "r" or "d", bits and split as the caller knows
 -- them, how many buckets to split. Answers {bits, split} as they are afterwards; nothing is done when they were others.
-local call, byte, sub, char, floor = redis.call, string.byte, string.sub, string.char, math.floor
+local call, byte, sub, find, floor = redis.call, string.byte, string.sub, string.find, math.floor
+local zero = string.rep('\0', 6)
 local base, kind = ARGV[1], ARGV[2]
 local have = call('HMGET', KEYS[1], kind .. 'b', kind .. 's')
 local bits, split = have[1] or '0', have[2] or '0'
@@ -12,26 +13,81 @@ local last = math.min(split + tonumber(ARGV[5]), size)
 -- The bit that decides stands in a hash's byte-th byte from its end.
 local from_end, divisor = floor(bits / 8), 2 ^ (bits % 8)
 
--- Parts s from position at, entries of width bytes with the hash in the first few, by the bit. Answers two strings and how many
--- entries the first has.
-local function part(s, at, to, width, hash)
-  local low, high, nl, nh = {}, {}, 0, 0
-  for p = at, to, width do
-    if floor(byte(s, p + hash - 1 - from_end) / divisor) % 2 == 1 then
-      nh = nh + 1
-      high[nh] = sub(s, p, p + width - 1)
-    else
-      nl = nl + 1
-      low[nl] = sub(s, p, p + width - 1)
-    end
-  end
-  return table.concat(low), table.concat(high), nl, nh
+-- As in the apply script.
+local function padding(n)
+  local need = n + 6
+  local step = 16
+  while need > 8 * step do step = step * 2 end
+  return string.rep('\0', (step - need % step) % step)
 end
 
 local setk, setv, n = {}, {}, 0
-local function put(key, value)
+local function put(key, value, padded)
   n = n + 1
+  if padded and value ~= '' then value = value .. padding(#value) end
   setk[n], setv[n] = key, value
+end
+
+-- Parts the entries of s from position p on by the bit, the hash being in the first bytes of each; neighbours that stay together
+-- are copied together. Stops before an entry that begins with zeros, or at the end. Appends to the lists and answers where.
+local function part(s, p, width, hash, low, high)
+  local at = hash - 1 - from_end
+  local start, was = p, nil
+  local n = #s - width + 1
+  while p <= n do
+    local bit = floor(byte(s, p + at) / divisor) % 2
+    if byte(s, p) == 0 and find(s, zero, p, true) == p then break end
+    if bit ~= was then
+      if was then
+        local half = was == 1 and high or low
+        half[#half + 1] = sub(s, start, p - 1)
+      end
+      start, was = p, bit
+    end
+    p = p + width
+  end
+  if was then
+    local half = was == 1 and high or low
+    half[#half + 1] = sub(s, start, p - 1)
+  end
+  return p
+end
+
+-- Parts a bucket of recipients, or of what is kept beside them.
+local function part_people(s, width)
+  local low, high = {}, {}
+  part(s, 1, width, 7, low, high)
+  return table.concat(low), table.concat(high)
+end
+
+-- Parts a bucket of fingerprints, slice by slice.
+local function part_prints(s)
+  local first = sub(s, 1, 2)
+  local at, p = first, 5
+  local out = {low = {}, high = {}}
+  local newest = {}
+  while p <= #s - 7 do
+    local l, h = {}, {}
+    p = part(s, p, 8, 8, l, h)
+    for name, pieces in pairs({low = l, high = h}) do
+      if #pieces > 0 then
+        local half = out[name]
+        if not newest[name] then
+          half[1] = at
+          half[2] = at
+        else
+          half[#half + 1] = zero .. at
+        end
+        newest[name] = at
+        half[2] = at
+        for _, piece in ipairs(pieces) do half[#half + 1] = piece end
+      end
+    end
+    if p > #s - 7 or sub(s, p + 6, p + 7) == '\0\0' then break end
+    at = sub(s, p + 6, p + 7)
+    p = p + 8
+  end
+  return table.concat(out.low), table.concat(out.high)
 end
 
 local names = kind == 'd' and {'dd:'} or {'r:', 'xu:', 'xc:', 'xo:', 'xh:'}
@@ -40,31 +96,14 @@ for b = split, last - 1 do
     local low, high = base .. name .. string.format('%.0f', b), base .. name .. string.format('%.0f', b + size)
     local s = call('GET', low)
     if s and s ~= '' then
+      local l, h
       if name == 'dd:' then
-        local count = byte(s, 1)
-        local at = 2 + 4 * count
-        local lh, hh, lb, hb, lc, hc = {}, {}, {}, {}, 0, 0
-        for section = 1, count do
-          local t1, t2, q1, q2 = byte(s, 4 * section - 2, 4 * section + 1)
-          local width = 8 * (q1 * 256 + q2)
-          local l, h, nl, nh = part(s, at, at + width - 1, 8, 8)
-          at = at + width
-          if nl > 0 then
-            lc = lc + 1
-            lh[lc], lb[lc] = char(t1, t2, floor(nl / 256), nl % 256), l
-          end
-          if nh > 0 then
-            hc = hc + 1
-            hh[hc], hb[hc] = char(t1, t2, floor(nh / 256), nh % 256), h
-          end
-        end
-        put(low, lc > 0 and char(lc) .. table.concat(lh) .. table.concat(lb) or '')
-        put(high, hc > 0 and char(hc) .. table.concat(hh) .. table.concat(hb) or '')
+        l, h = part_prints(s)
       else
-        local l, h = part(s, 1, #s, name == 'r:' and 13 or 15, 7)
-        put(low, l)
-        put(high, h)
+        l, h = part_people(s, name == 'r:' and 13 or 15)
       end
+      put(low, l, name == 'dd:' or name == 'r:')
+      put(high, h, name == 'dd:' or name == 'r:')
     end
   end
 end

@@ -1,7 +1,7 @@
 -- Takes out of packed buckets what is no longer kept. KEYS: meta. ARGV: base of the keys, "r" or "d", first bucket, how many
 -- buckets; for "r": recipients last seen before this stored day go; for "d": dedupe horizon in seconds.
 -- Answers {buckets that there are, entries taken out}.
-local call, byte, sub, floor = redis.call, string.byte, string.sub, math.floor
+local call, byte, sub, char, floor = redis.call, string.byte, string.sub, string.char, math.floor
 local base, kind = ARGV[1], ARGV[2]
 local have = call('HMGET', KEYS[1], kind .. 'b', kind .. 's', 'newest')
 local total = 2 ^ tonumber(have[1] or '0') + tonumber(have[2] or '0')
@@ -13,30 +13,40 @@ local function put(key, value)
   n = n + 1
   setk[n], setv[n] = key, value
 end
+-- As in the apply script.
+local function padding(n)
+  local need = n + 6
+  local step = 16
+  while need > 8 * step do step = step * 2 end
+  return string.rep('\0', (step - need % step) % step)
+end
 if kind == 'd' then
   local newest = tonumber(have[3] or '0')
-  local slice = floor(newest / 14400) % 65536
-  local age = (slice - floor((newest - tonumber(ARGV[5])) / 14400) % 65536) % 65536
+  local slice = floor(newest / 14400)
+  local age = slice - floor((newest - tonumber(ARGV[5])) / 14400)
+  slice = slice % 65535 + 1
+  local nothing, mark = string.rep('\0', 8), string.rep('\0', 6)
   for b = from, to do
     local key = base .. 'dd:' .. string.format('%.0f', b)
     local s = call('GET', key)
-    if s then
-      local count, skip, first = byte(s, 1), 0, 1
-      while first <= count do
-        local t1, t2, q1, q2 = byte(s, 4 * first - 2, 4 * first + 1)
-        if (slice - t1 * 256 - t2) % 65536 <= age then break end
-        skip = skip + q1 * 256 + q2
-        first = first + 1
-      end
-      if first > 1 then
-        local body = 2 + 4 * count
-        gone = gone + skip
-        if first > count then
-          put(key, '')
+    local o1, o2 = 0, slice
+    if s then o1, o2 = byte(s, 1, 2) end
+    if (slice - o1 * 256 - o2) % 65535 > age then
+      local kept = nil
+      for p = 5, #s - 7, 8 do
+        local entry = sub(s, p, p + 7)
+        if entry == nothing then break end
+        if sub(entry, 1, 6) == mark then
+          o1, o2 = byte(entry, 7, 8)
+          if (slice - o1 * 256 - o2) % 65535 <= age then
+            kept = char(o1, o2) .. sub(s, 3, 4) .. sub(s, p + 8)
+            break
+          end
         else
-          put(key, string.char(count - first + 1) .. sub(s, 4 * first - 2, body - 1) .. sub(s, body + 8 * skip))
+          gone = gone + 1
         end
       end
+      put(key, kept or '')
     end
   end
 else
@@ -47,8 +57,9 @@ else
     local s = call('GET', key)
     if s then
       local left, away = {}, {}
-      for p = 1, #s, 13 do
+      for p = 1, #s - 12, 13 do
         local l1, l2 = byte(s, p + 9, p + 10)
+        if l1 + l2 == 0 then break end
         if (l1 % 128) * 256 + l2 < limit then
           away[sub(s, p, p + 6)] = true
           gone = gone + 1
@@ -57,7 +68,8 @@ else
         end
       end
       if next(away) then
-        put(key, table.concat(left))
+        local rest = table.concat(left)
+        put(key, rest == '' and '' or rest .. padding(#rest))
         for _, x in ipairs({'xu:', 'xc:', 'xo:', 'xh:'}) do
           local t = call('GET', base .. x .. name)
           if t then
