@@ -76,10 +76,12 @@ func runAudit(cmd *cobra.Command, flags *auditFlags, names []string) error {
 		return err
 	}
 	r.bar = newProgress(cmd, "auditing", size)
+	take, wait := r.audit.Pipeline()
 	err = eventstream.Read(cmd.Context(), sources, eventstream.Options{
 		Now: time.Now, MaxAhead: maxAhead, Rejected: r.rejected, Failed: r.failed,
 		Warn: func(text string) { r.message("%s", text) },
-	}, r.audit.Take)
+	}, take)
+	wait()
 	r.bar.done()
 	if err != nil {
 		return err

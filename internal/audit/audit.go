@@ -73,10 +73,18 @@ func New(o Options) *Audit {
 func (a *Audit) Take(r *event.Result) {
 	for i := range r.Events {
 		e := &r.Events[i]
-		a.advance(e.Time.Unix())
-		a.store.Count(e, time.Time{})
+		x, counts := a.store.Sift(e, time.Time{})
+		a.count(e.Time.Unix(), x, counts)
 	}
 	a.store.Note(r)
+}
+
+// count moves the clock to an event's second and counts the event.
+func (a *Audit) count(second int64, x memstore.Sifted, counts bool) {
+	a.advance(second)
+	if counts {
+		a.store.Tally(x)
+	}
 }
 
 // advance moves the clock to an event's second, after judging all moments that lie before it.

@@ -203,10 +203,15 @@ func asJSON(t interface{ Fatal(...any) }, v any) string {
 
 func compare(t *rapid.T, o Options, list []event.Event) {
 	a, b := New(o), newBrute(o)
+	take, wait := a.Take, func() {}
+	if rapid.Bool().Draw(t, "pipeline") {
+		take, wait = a.Pipeline()
+	}
 	for i := range list {
-		a.Take(&event.Result{Events: list[i : i+1]})
+		take(&event.Result{Events: list[i : i+1]})
 		b.take(list[i])
 	}
+	wait()
 	r := a.Finish()
 	b.finish()
 	var got, want []string

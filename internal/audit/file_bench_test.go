@@ -48,7 +48,9 @@ func BenchmarkFile(b *testing.B) {
 		before := cpuTime()
 		for b.Loop() {
 			a := New(options([]policy.Policy{pack}, windows.DefaultWindows()))
-			read(b, a.Take)
+			take, wait := a.Pipeline()
+			read(b, take)
+			wait()
 			if r := a.Finish(); r.Events.Counted != events {
 				b.Fatal(fmt.Sprint(r.Events))
 			}

@@ -3,6 +3,7 @@ package memstore
 import (
 	"hash/maphash"
 	"math"
+	"math/bits"
 	"time"
 
 	"sendwatch/internal/engagement"
@@ -30,27 +31,28 @@ type Options struct {
 
 // Store is the state. Make one with New.
 type Store struct {
-	o       Options
-	hash    maphash.Seed
-	repeats *repeats
-	tenants map[string]*tenant
+	o    Options
+	hash maphash.Seed
 
-	subjects []*Subject
-	byKey    map[string]*Subject
-	routes   map[uint64]*route
-	used     [windows.NumDimensions]bool // by some combination
-
-	bounds    [512]engagement.Bounds // of days, by day modulo size
-	forgotten engagement.Day         // who was last seen before may go
-	oldest    time.Time              // of counted events
-	newest    time.Time              // likewise
-	minute    int64                  // that newest lies in
-	due       []*Subject
-	spareDue  []*Subject // the list that Due gave out last
+	// What Sift works on.
+	repeats   *repeats
+	tenants   map[string]*tenant
+	routes    map[uint64]*route
+	used      [windows.NumDimensions]bool // by some combination
+	bounds    [512]engagement.Bounds      // of days, by day modulo size
+	forgotten engagement.Day              // who was last seen before may go
+	oldest    time.Time                   // of counted events
+	newest    time.Time                   // likewise
 	totals    Totals
 	positions map[windows.Partition]*position
-	key       []byte            // scratch
-	add       []windows.Counter // scratch
+
+	// What Tally works on.
+	subjects []*Subject
+	byKey    map[string]*Subject
+	minute   int64 // the newest that was counted in
+	due      []*Subject
+	spareDue []*Subject // the list that Due gave out last
+	key      []byte     // scratch
 }
 
 // Totals is what became of the events taken so far. Read is the sum of the others.
@@ -127,32 +129,56 @@ func (s *Store) Note(r *event.Result) {
 
 // Count is the whole of contract section 2 for one event: late, duplicate or counted, in this order.
 func (s *Store) Count(e *event.Event, now time.Time) {
+	if x, ok := s.Sift(e, now); ok {
+		s.Tally(x)
+	}
+}
+
+// Sifted is an event that counts: for whom, when and as what.
+type Sifted struct {
+	Seconds  int64 // its time, since 1970
+	route    *route
+	counters uint32 // one bit each
+}
+
+// Sift is the first half of Count: it finds out whether the event counts, and takes it into its recipient's record. The second
+// half is Tally, which may go on in another goroutine: the two share nothing. Everything else waits for both.
+func (s *Store) Sift(e *event.Event, now time.Time) (Sifted, bool) {
 	if s.o.Late > 0 && now.Sub(e.Time) > s.o.Late {
 		s.totals.Late++
-		return
+		return Sifted{}, false
 	}
 	seconds := e.Time.Unix()
 	recipient := maphash.String(s.hash, e.Recipient)
 	if s.o.Horizon > 0 {
 		if print, ok := s.fingerprint(e, recipient); ok && s.repeats.seen(print, seconds) {
 			s.totals.Duplicate++
-			return
+			return Sifted{}, false
 		}
 	}
 	s.totals.Counted++
-	minute := windows.Minute.BucketOf(seconds)
-	early := minute < s.minute
 	if e.Time.After(s.newest) {
 		s.advance(e.Time, seconds)
 	}
 	if s.oldest.IsZero() || e.Time.Before(s.oldest) {
 		s.oldest = e.Time
 	}
-
 	r := s.route(e)
-	add := s.countersOf(e, r, recipient, seconds)
-	first, second := quotasOf(add)
-	for _, sub := range r.subjects {
+	return Sifted{seconds, r, s.countersOf(e, r, recipient, seconds)}, true
+}
+
+// Tally counts a sifted event for all its subjects.
+func (s *Store) Tally(x Sifted) {
+	minute := windows.Minute.BucketOf(x.Seconds)
+	early := minute < s.minute
+	s.minute = max(s.minute, minute)
+	var list [4]windows.Counter
+	add := list[:0]
+	for c := x.counters; c != 0; c &= c - 1 {
+		add = append(add, windows.Counter(bits.TrailingZeros32(c)))
+	}
+	first, second := quotasOf(x.counters)
+	for _, sub := range s.subjectsOf(x.route) {
 		if sub.minute != minute {
 			sub.turn(minute)
 		}
@@ -170,54 +196,53 @@ func (s *Store) Count(e *event.Event, now time.Time) {
 }
 
 // quotasOf says which quotas an event with these counters uses, -1 for none.
-func quotasOf(add []windows.Counter) (first, second int) {
-	switch add[0] {
-	case windows.Delivered:
-		if add[len(add)-1] == windows.DeliveredSuppressed {
-			return quotaVolume, int(windows.Suppressed)
-		}
+func quotasOf(counters uint32) (first, second int) {
+	const bounced = 1<<windows.BouncedHard | 1<<windows.BouncedSoft | 1<<windows.BouncedBlock | 1<<windows.BouncedUndetermined
+	switch {
+	case counters&(1<<windows.DeliveredSuppressed) != 0:
+		return quotaVolume, int(windows.Suppressed)
+	case counters&(1<<windows.Delivered) != 0:
 		return quotaVolume, -1
-	case windows.BouncedHard, windows.BouncedSoft, windows.BouncedBlock, windows.BouncedUndetermined:
+	case counters&bounced != 0:
 		return quotaVolume, int(windows.Bounce)
-	case windows.Complained:
+	case counters&(1<<windows.Complained) != 0:
 		return int(windows.Complaint), -1
-	case windows.Unsubscribed:
+	case counters&(1<<windows.Unsubscribed) != 0:
 		return int(windows.Unsubscribe), -1
 	}
 	return -1, -1
 }
 
-// countersOf lists the counters that the event adds 1 to, and takes it into its recipient's record. The list is valid until
-// the next call.
-func (s *Store) countersOf(e *event.Event, r *route, recipient uint64, seconds int64) []windows.Counter {
+// countersOf says which counters the event adds 1 to, and takes it into its recipient's record.
+func (s *Store) countersOf(e *event.Event, r *route, recipient uint64, seconds int64) uint32 {
 	first, second, two := windows.CountersOf(e)
-	add := append(s.add[:0], first)
+	add := uint32(1) << first
 	if two {
-		add = append(add, second)
+		add |= 1 << second
 	}
 	state, suppressed := s.recipient(r.tenant, e, recipient, seconds)
-	if first == windows.Delivered {
-		if r.reports {
-			add = append(add, windows.DeliveredReporting)
-		}
-		switch state {
-		case engagement.Engaged:
-			add = append(add, windows.DeliveredEngaged)
-		case engagement.New:
-			add = append(add, windows.DeliveredNew)
-		case engagement.Unengaged:
-			add = append(add, windows.DeliveredUnengaged)
-		}
-		if suppressed {
-			add = append(add, windows.DeliveredSuppressed)
-		}
+	if first != windows.Delivered {
+		return add
 	}
-	s.add = add
+	if r.reports {
+		add |= 1 << windows.DeliveredReporting
+	}
+	switch state {
+	case engagement.Engaged:
+		add |= 1 << windows.DeliveredEngaged
+	case engagement.New:
+		add |= 1 << windows.DeliveredNew
+	case engagement.Unengaged:
+		add |= 1 << windows.DeliveredUnengaged
+	}
+	if suppressed {
+		add |= 1 << windows.DeliveredSuppressed
+	}
 	return add
 }
 
 func (s *Store) advance(t time.Time, seconds int64) {
-	s.newest, s.minute = t, windows.Minute.BucketOf(seconds)
+	s.newest = t
 	s.repeats.advance(seconds)
 	if s.o.Engagement != nil {
 		// A month of grace beyond being forgotten, for events that come late.

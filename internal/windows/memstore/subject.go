@@ -131,9 +131,10 @@ func hourOf(minute int64) int64 { return windows.Hour.BucketOf(minute * windows.
 type route struct {
 	values   [windows.NumDimensions]string // only those that a combination uses
 	tenant   *tenant
-	reports  bool // its provider sends complaint reports
-	subjects []*Subject
+	reports  bool   // its provider sends complaint reports
 	next     *route // another one with the same hash
+	resolved bool
+	subjects []*Subject // once resolved
 }
 
 // maxRoutes bounds the cache of routes; subjects outlive it.
@@ -184,12 +185,20 @@ func (s *Store) newRoute(h uint64, values *[windows.NumDimensions]string) *route
 		s.tenants[name] = r.tenant
 	}
 	r.reports = s.o.Providers.Reports(r.values[windows.Provider])
-	for i, c := range s.o.Combinations {
-		if sub := s.subjectOf(i, c, r); sub != nil && !slices.Contains(r.subjects, sub) {
-			r.subjects = append(r.subjects, sub)
+	return r
+}
+
+// subjectsOf are the subjects of the route.
+func (s *Store) subjectsOf(r *route) []*Subject {
+	if !r.resolved {
+		r.resolved = true
+		for i, c := range s.o.Combinations {
+			if sub := s.subjectOf(i, c, r); sub != nil && !slices.Contains(r.subjects, sub) {
+				r.subjects = append(r.subjects, sub)
+			}
 		}
 	}
-	return r
+	return r.subjects
 }
 
 // subjectOf is the subject of the combination that the route belongs to; nil when one of the dimensions is absent.
