@@ -73,7 +73,9 @@ func (h trip) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func (h trip) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook { return next }
+func (h trip) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
 
 func TestAStaleFoldChangesNothing(t *testing.T) {
 	onAll(t, func(t *testing.T, client redis.UniversalClient) {
