@@ -56,6 +56,9 @@ func (a *app) runEngine(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	defer redisClient.Close()
+	if a.o.Hook != nil {
+		redisClient.AddHook(scriptSteps{a.o.Hook})
+	}
 	if err := e.openState(ctx, redisClient); err != nil || ctx.Err() != nil {
 		return ignoreEnd(ctx, err)
 	}

@@ -114,3 +114,19 @@ func (m *Monitor) URL() string {
 	}
 	return ""
 }
+
+// Name is what it was laid out as.
+func (m *Monitor) Name() string { return m.name }
+
+// State is the process's state as the kernel's one letter says it: R, S, D, T (stopped), Z; "" when there is no such process.
+func (m *Monitor) State() string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.pid()))
+	if err != nil {
+		return ""
+	}
+	_, rest, ok := bytes.Cut(b, []byte(") "))
+	if !ok || len(rest) == 0 {
+		return ""
+	}
+	return string(rest[:1])
+}
