@@ -186,8 +186,6 @@ func (e *engine) makeConsumer() error {
 		Decoder:         func(topic string) (consumer.Decoder, error) { return provider.NewDecoder(formats[topic], limits) },
 		NewFold:         e.backend.store.NewFold,
 		DeadLetterTopic: k.DeadLetterTopic,
-		// Redis runs one script at a time: whoever asks for rates during a backlog waits for one.
-		ApplyBudget: 40 * time.Millisecond,
 		OnStopped:   e.partitionStopped,
 		StartAnew: func(p windows.Partition) string {
 			return fmt.Sprintf("stop all monitors and run 'monitor start-anew --topic %s'", p.Topic)
