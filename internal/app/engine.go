@@ -186,7 +186,7 @@ func (e *engine) makeConsumer() error {
 		Decoder:         func(topic string) (consumer.Decoder, error) { return provider.NewDecoder(formats[topic], limits) },
 		NewFold:         e.backend.store.NewFold,
 		DeadLetterTopic: k.DeadLetterTopic,
-		OnStopped:   e.partitionStopped,
+		OnStopped:       e.partitionStopped,
 		StartAnew: func(p windows.Partition) string {
 			return fmt.Sprintf("stop all monitors and run 'monitor start-anew --topic %s'", p.Topic)
 		},
