@@ -229,11 +229,12 @@ func (f *Fold) count(run *Run, offset int64, e *event.Event, now time.Time) {
 		}
 	}
 	w.Tally.Counted++
-	w.Newest = max(w.Newest, seconds)
 	w.count(&item, r.Subjects, 1)
 	if item.Print != 0 || item.Who != 0 {
 		item.At = e.Time.UnixNano()
 		w.Items = append(w.Items, item)
+	} else {
+		w.newest = max(w.newest, seconds)
 	}
 }
 

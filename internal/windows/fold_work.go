@@ -3,14 +3,14 @@ package windows
 // Work is what a fold adds to one home shard.
 type Work struct {
 	// Items are the events that have to be looked up in the state, in the order in which they were read.
-	Items  []Item
-	Tally  Tally
-	Newest int64 // newest time of a counted event, in seconds since 1970; 0 when there is none
+	Items []Item
+	Tally Tally
 
-	seen  Set // fingerprints of the items
-	cells cellTable
-	rows  []Cell // of the last Cells
-	spare []Cell
+	newest int64 // newest time of a counted event that is no item, in seconds since 1970
+	seen   Set   // fingerprints of the items
+	cells  cellTable
+	rows   []Cell // of the last Cells
+	spare  []Cell
 }
 
 // Item is one counted event that may be a repeat of one in the state, or changes its recipient's record.
@@ -73,6 +73,17 @@ func (w *Work) Cells() []Cell {
 	return w.rows
 }
 
+// Newest is the newest time of a counted event, in seconds since 1970; 0 when there is none. A withdrawn item moves nothing.
+func (w *Work) Newest() int64 {
+	newest := w.newest
+	for i := range w.Items {
+		if !w.Items[i].Gone {
+			newest = max(newest, w.Items[i].At/1e9)
+		}
+	}
+	return newest
+}
+
 // Empty tells whether the shard gets nothing but positions.
 func (w *Work) Empty() bool { return w.cells.used == 0 && len(w.Items) == 0 && w.Tally.Zero() }
 
@@ -80,7 +91,7 @@ func (w *Work) reset() {
 	rejected := w.Tally.Rejected
 	clear(rejected)
 	w.Tally = Tally{Rejected: rejected}
-	w.Items, w.Newest = w.Items[:0], 0
+	w.Items, w.newest = w.Items[:0], 0
 	w.seen.Reset()
 	w.cells.reset()
 }

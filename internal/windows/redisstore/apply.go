@@ -113,7 +113,7 @@ func (s *Store) arguments(sh *shard, f *windows.Fold, i int) (args []any, unknow
 	coarse := append(e.hours.buf, e.daily.buf...)
 	e.hours.buf = coarse[:len(e.hours.buf)]
 	args = make([]any, 0, 15+3*len(f.Runs()))
-	args = append(args, sh.base, sh.layout.String(), e.work.Newest, int64(s.o.Horizon/time.Second), e.prints, e.people, e.days,
+	args = append(args, sh.base, sh.layout.String(), e.newest, int64(s.o.Horizon/time.Second), e.prints, e.people, e.days,
 		e.tenants, e.groups, e.minutes.buf, coarse, e.subjects, e.tally, s.o.FeedBytes/int64(len(s.shards)),
 		feedTag())
 	for _, r := range f.Runs() {

@@ -37,7 +37,8 @@ for i = 16, #ARGV, 3 do
 end
 if #wrong > 1 then return wrong end
 
-local newest = tonumber(m[5] or '0')
+local before = tonumber(m[5] or '0') -- the newest time when these events were read
+local newest = before
 if tonumber(ARGV[3]) > newest then newest = tonumber(ARGV[3]) end
 
 -- Writes that wait until everything is checked: whole strings, and places in strings.
@@ -64,14 +65,15 @@ end
 
 -- Repeats. A bucket is a string: when its oldest and its newest fingerprints came (2 bytes each), then the fingerprints, 8 bytes
 -- each, in the order in which they came. Times are slices of 4 hours of the newest event time, 1 to 65535 and around. Where a
--- slice ends stand 6 zeros and the next slice. What came beyond the horizon is dropped on the way.
+-- slice ends stand 6 zeros and the next slice. What came beyond the horizon is dropped on the way; the horizon is that of the
+-- time before this batch, because what comes late in a batch must not make a repeat older that comes early in it.
 -- Argument: bucket (4), how many are new if unknown (2), how many are only looked up (2), fingerprints.
 local dn = 0
 do
   local a, i, n = ARGV[5], 1, #ARGV[5]
   local index, repeats = 0, {'repeats'}
   local slice = floor(newest / 14400)
-  local age = slice - floor((newest - tonumber(ARGV[4])) / 14400)
+  local age = slice - floor((before - tonumber(ARGV[4])) / 14400)
   slice = slice % 65535 + 1
   local slice1, slice2 = floor(slice / 256), slice % 256
   local nothing, mark = string.rep('\0', 8), string.rep('\0', 6)
@@ -82,9 +84,15 @@ do
     i = i + 8
     local s = call('GET', key)
     if s then
+      for j = i, i + 8 * (store + check) - 1, 8 do
+        local print = sub(a, j, j + 7)
+        local p = find(s, print, 5, true)
+        while p and (p - 5) % 8 ~= 0 do p = find(s, print, p + 1, true) end
+        if p then repeats[#repeats + 1] = index + (j - i) / 8 end
+      end
       local o1, o2, w1, w2 = byte(s, 1, 4)
       local from, dropped = 5, 0
-      while from and (slice - o1 * 256 - o2) % 65535 > age do
+      while store > 0 and from and (slice - o1 * 256 - o2) % 65535 > age do
         local p = find(s, mark, from, true)
         while p and (p - 5) % 8 ~= 0 do p = find(s, mark, p + 1, true) end
         if p and p + 7 <= #s then o1, o2 = byte(s, p + 6, p + 7) else o1, o2 = 0, 0 end
@@ -94,14 +102,6 @@ do
         else
           dropped = dropped + ((p or #s + 1) - from) / 8
           from = nil
-        end
-      end
-      if from then
-        for j = i, i + 8 * (store + check) - 1, 8 do
-          local print = sub(a, j, j + 7)
-          local p = find(s, print, from, true)
-          while p and (p - 5) % 8 ~= 0 do p = find(s, print, p + 1, true) end
-          if p then repeats[#repeats + 1] = index + (j - i) / 8 end
         end
       end
       if store > 0 then

@@ -16,6 +16,7 @@ type encoder struct {
 	shard int
 	work  *windows.Work
 
+	newest                                                 int64 // of the counted events, in seconds
 	prints, people, days, tenants, groups, subjects, tally []byte
 	minutes, hours, daily                                  logs
 
@@ -51,8 +52,9 @@ func (e *encoder) encode(f *windows.Fold, shard int, l layout, newest int64, s *
 		return fmt.Errorf("redis: %d events in one batch, at most %d are taken", len(e.work.Items), maxDeliveries)
 	}
 	engaged := s.o.Engagement != nil
+	e.newest = e.work.Newest()
 	e.encodeCounts(s.shards[shard].base, engaged)
-	e.encodePrints(l[prints], max(newest, e.work.Newest)-int64(s.o.Horizon.Seconds()))
+	e.encodePrints(l[prints], max(newest, e.newest)-int64(s.o.Horizon.Seconds()))
 	e.people, e.days, e.tenants, e.groups = e.people[:0], e.days[:0], e.tenants[:0], e.groups[:0]
 	if engaged {
 		e.encodePeople(l[recipients], s)

@@ -64,7 +64,7 @@ type Options struct {
 	AcceptNewKey bool
 
 	FeedBytes int64 // cap of the change feed over all shards; 64 MiB when zero
-	// BucketEntries is how many recipients or fingerprints share a key on average before there are more keys; 160 when zero.
+	// BucketEntries is how many recipients or fingerprints share a key on average before there are more keys; 96 when zero.
 	// More save memory and cost time.
 	BucketEntries int
 }
@@ -79,7 +79,7 @@ func (o *Options) fill() error {
 		o.FeedBytes = 64 << 20
 	}
 	if o.BucketEntries <= 0 {
-		o.BucketEntries = 160
+		o.BucketEntries = 96
 	}
 	var all []error
 	if !prefixForm.MatchString(o.Prefix) {
