@@ -215,7 +215,7 @@ func (r *round) joinLeave(ctx context.Context) (string, error) {
 	return "", r.joiner.Stop()
 }
 
-func (r *round) rollingRestart(context.Context) (string, error) {
+func (r *round) rollingRestart(ctx context.Context) (string, error) {
 	for _, m := range r.monitors {
 		if err := m.Stop(); err != nil {
 			return "", err
@@ -223,8 +223,22 @@ func (r *round) rollingRestart(context.Context) (string, error) {
 		if err := r.startMonitor(m); err != nil {
 			return "", err
 		}
+		if err := r.answering(ctx, m); err != nil {
+			return "", err
+		}
+		sleep(ctx, r.between(0, time.Second))
 	}
 	return "", nil
+}
+
+// answering waits until a process answers HTTP.
+func (r *round) answering(ctx context.Context, m *testparts.Monitor) error {
+	return until(ctx, 20*time.Second, m.Name()+" answers", func() string {
+		if m.URL() == "" {
+			return "not yet"
+		}
+		return ""
+	})
 }
 
 func (r *round) brokerKill(ctx context.Context) (string, error) {

@@ -20,6 +20,7 @@ type proxies struct {
 }
 
 func newProxies() *proxies {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // the toxics write to a logger of their own
 	return &proxies{server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop()), all: map[string]*toxiproxy.Proxy{}}
 }
 

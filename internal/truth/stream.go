@@ -282,7 +282,7 @@ func (s *Stream) rejected(r *rand.Rand, n int) Record {
 	case s.o.MaxBytes > 0:
 		rec.Value, reason = []byte(fmt.Sprintf(`{%s,"pad":"%s"}`, mark, strings.Repeat("x", s.o.MaxBytes))), event.TooLarge
 	default:
-		rec.Value = []byte(fmt.Sprintf(`"n":%d`, n))
+		rec.Value = []byte(fmt.Sprintf(`broken "n":%d`, n))
 	}
 	rec.Result.Rejected = &event.Rejection{Reason: reason}
 	return rec

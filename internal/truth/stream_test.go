@@ -12,10 +12,17 @@ import (
 
 // The decoder has to agree with what the stream says of its records, and the stream with itself.
 func TestTheDecoderAgrees(t *testing.T) {
+	for _, maxBytes := range []int{0, 4096} {
+		agree(t, maxBytes)
+	}
+}
+
+func agree(t *testing.T, maxBytes int) {
+	t.Helper()
 	end := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
-	o := Options{Seed: 7, Records: 50_000, End: end, Span: 72 * time.Hour, MaxBytes: 4096}
+	o := Options{Seed: 7, Records: 50_000, End: end, Span: 72 * time.Hour, MaxBytes: maxBytes}
 	s, again := NewStream(o), NewStream(o)
-	d, err := provider.NewDecoder("auto", provider.Options{MaxAhead: 10 * time.Minute, MaxBytes: 4096})
+	d, err := provider.NewDecoder("auto", provider.Options{MaxAhead: 10 * time.Minute, MaxBytes: maxBytes})
 	if err != nil {
 		t.Fatal(err)
 	}
