@@ -379,7 +379,7 @@ func (r *round) partitionsAdded(context.Context) (string, error) {
 		return "", err
 	}
 	r.loose.Store(int64(n + 1))
-	return fmt.Sprintf("%d", n+1), nil
+	return fmt.Sprintf("%d", n+1), r.newWriter()
 }
 
 // logTruncated deletes records that the stopped processes have not read.
