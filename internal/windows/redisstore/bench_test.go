@@ -98,13 +98,16 @@ func BenchmarkDrain(b *testing.B) {
 		repeats bool
 		people  bool
 		batch   int
+		shards  int
 	}{
-		{"counts", false, false, 25000}, {"counts-and-repeats", true, false, 25000}, {"counts-and-recipients", false, true, 25000},
-		{"everything", true, true, 25000}, {"everything", true, true, 50000}, {"everything", true, true, 2000}, {"counts", false, false, 2000},
+		{"counts", false, false, 25000, 1}, {"counts-and-repeats", true, false, 25000, 1}, {"counts-and-recipients", false, true, 25000, 1},
+		{"everything", true, true, 25000, 1}, {"everything", true, true, 50000, 1}, {"everything", true, true, 50000, 4},
+		{"everything", true, true, 2000, 1}, {"counts", false, false, 2000, 1},
 	} {
-		b.Run(fmt.Sprintf("%s/%d", c.name, c.batch), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/%d/shards=%d", c.name, c.batch, c.shards), func(b *testing.B) {
 			server := testparts.Redis(b, testparts.RedisOptions{})
 			o := options(b)
+			o.Shards = c.shards
 			if !c.repeats {
 				o.Horizon = 0
 			}
@@ -139,7 +142,7 @@ func drain(b *testing.B, s *Store, batch int) {
 		}
 		b.StartTimer()
 		start := time.Now()
-		f.Start(p, []int64{next})
+		f.Start(p, slices.Repeat([]int64{next}, f.Shards()))
 		for i := range n {
 			result.Events[0] = events[i]
 			f.Add(p, int64(done+i), &result, l.at)

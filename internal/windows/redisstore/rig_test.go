@@ -49,7 +49,7 @@ func connect(t testing.TB, addrs ...string) redis.UniversalClient {
 
 func options(t testing.TB) Options {
 	rules := engagement.DefaultRules()
-	return Options{Prefix: strings.NewReplacer("/", ".", " ", "-", "#", ".").Replace(t.Name()), Shards: 1,
+	return Options{Prefix: strings.NewReplacer("/", ".", " ", "-", "#", ".", "=", "").Replace(t.Name()), Shards: 1,
 		Combinations: windows.DefaultCombinations(), Retention: windows.DefaultRetention(400), Late: 400 * 24 * time.Hour,
 		Horizon: 48 * time.Hour, Engagement: &rules}
 }
