@@ -7,7 +7,12 @@ STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 # Packages run two at a time: real brokers and servers share the cores with the tests.
 TEST_FLAGS ?= -timeout 20m -p 2
 
-.PHONY: help build test test-fast lint parts bench clean
+# Faults: for how long over all rounds, from which seed on; more flags as `go run ./internal/chaos/cmd --help` lists them.
+CHAOS_TIME ?= 5m
+CHAOS_SEED ?= 1
+CHAOS_FLAGS ?=
+
+.PHONY: help build test test-fast lint parts bench chaos clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +35,9 @@ parts: ## Install what the tests run against: Kafka's jars, a JRE, Redis
 
 bench: parts ## The whole pipeline on real parts, beside reading the topic and doing nothing
 	scripts/bench.sh
+
+chaos: parts ## Break everything by a seeded plan and compare with the truth (CHAOS_TIME=5m CHAOS_SEED=1 CHAOS_FLAGS=)
+	go run ./internal/chaos/cmd -time $(CHAOS_TIME) -seed $(CHAOS_SEED) $(CHAOS_FLAGS)
 
 clean: ## Remove what was built; the parts stay in .cache
 	rm -f monitor

@@ -58,10 +58,3 @@ func (p *proxies) toxic(name, kind, stream string, attributes map[string]any) (f
 	}
 	return func() error { return proxy.Toxics.RemoveToxic(context.Background(), id) }, nil
 }
-
-// reset ends all connections of a proxy at once and takes new ones.
-func (p *proxies) reset(name string) error {
-	proxy := p.all[name]
-	proxy.Stop()
-	return proxy.Start()
-}

@@ -35,7 +35,6 @@ type parts struct {
 	kafka   string            // through the proxy
 	redises map[string]string // by monitor, each through a proxy of its own
 	client  *kafka.Client
-	direct  func() (*redisstore.Store, *redisstate.Store, func(), error)
 }
 
 // start builds the binary and starts everything that is not a monitor.
