@@ -11,6 +11,7 @@ import (
 
 	"sendwatch/internal/event"
 	"sendwatch/internal/event/jsonvalue"
+	"sendwatch/internal/event/provider/mapping"
 	"sendwatch/internal/event/provider/payload"
 )
 
@@ -23,6 +24,8 @@ type Options struct {
 	MaxAhead time.Duration
 	// MaxBytes is how large a record may be; 0 = as large as it likes.
 	MaxBytes int
+	// Own are the formats that a configuration describes, besides the built-in ones.
+	Own []*mapping.Format
 }
 
 // Decoder turns records into events. It keeps its memory from one record to the next: records of the native form allocate
@@ -30,22 +33,23 @@ type Options struct {
 type Decoder struct {
 	format  string
 	options Options
+	own     ownFormats
 	native  *event.Native
 	tree    jsonvalue.Tree
 	batch   jsonvalue.Batch
 	out     payload.Out
 }
 
-// NewDecoder returns a decoder for one of Names: for auto it recognises every format, otherwise it takes that format
-// alone, in any of its envelopes, and rejects the rest.
+// NewDecoder returns a decoder for one of Names, or of the own formats: for auto it recognises every format, otherwise it
+// takes that format alone, in any of its envelopes, and rejects the rest.
 func NewDecoder(format string, o Options) (*Decoder, error) {
-	if names := Names(); !slices.Contains(names, format) {
+	if names := NamesWith(o.Own); !slices.Contains(names, format) {
 		if slices.Contains(FileNames(), format) {
 			return nil, fmt.Errorf("format %q is for files only: a record of a topic has to be one of %s", format, strings.Join(names, ", "))
 		}
 		return nil, fmt.Errorf("format %q is not known, expected one of %s", format, strings.Join(names, ", "))
 	}
-	return &Decoder{format: format, options: o, native: event.NewNative()}, nil
+	return &Decoder{format: format, options: o, own: newOwnFormats(format, o.Own), native: event.NewNative()}, nil
 }
 
 // Decode turns the value of one record into events, at the time now. The result, and the texts in it, are valid until the
@@ -97,8 +101,8 @@ func (d *Decoder) other(value []byte) {
 
 // object takes an object that stands for itself, or an element of a batch.
 func (d *Decoder) object(text []byte) {
-	if d.takes(formatNative) {
-		if ok, rejection := d.native.TryRead(text, isForeign, d.out.Draft()); ok {
+	if d.takes(formatNative) && !d.own.first {
+		if ok, rejection := d.native.TryRead(text, d.own.foreign, d.out.Draft()); ok {
 			d.commit(rejection)
 			return
 		}

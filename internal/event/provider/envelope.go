@@ -11,7 +11,7 @@ import (
 
 // recognised takes an object that stands for itself.
 func (d *Decoder) recognised(v jsonvalue.Value) {
-	if format := recognise(v); format != formatCloudEvents {
+	if format := d.recognise(v); format != formatCloudEvents {
 		d.read(format, v)
 		return
 	}
@@ -35,7 +35,11 @@ func (d *Decoder) read(format string, v jsonvalue.Value) {
 		d.readNative(v, event.Envelope{})
 	default:
 		before := d.out.Outcomes()
-		read(format, v, &d.out)
+		if own := d.own.named(format); own != nil {
+			own.Decode(v, &d.out)
+		} else {
+			read(format, v, &d.out)
+		}
 		if d.out.Outcomes() == before {
 			d.out.Ignore() // an empty batch
 		}
@@ -60,14 +64,14 @@ func (d *Decoder) cloudEvent(v jsonvalue.Value) {
 		d.cloudEventBatch(data)
 	case !data.IsObject():
 		d.out.Reject(event.UnknownShape, "data: expected an object or an array")
-	case isNative(data) && recogniseMarked(data) == "":
+	case isNative(data) && recogniseMarked(data) == "" && d.own.recognise(data) == "":
 		if !d.takes(formatNative) {
 			d.read(formatNative, data)
 			return
 		}
 		d.readNative(data, event.Envelope{ID: v.Get("id").Text(), Time: v.Get("time").Text()})
 	default:
-		d.read(recognise(data), data)
+		d.read(d.recognise(data), data)
 	}
 }
 
@@ -77,7 +81,7 @@ func (d *Decoder) cloudEventBatch(data jsonvalue.Value) {
 			d.out.Reject(event.UnknownShape, "data: an element that is not an object")
 			continue
 		}
-		d.read(recognise(element), element)
+		d.read(d.recognise(element), element)
 	}
 	if data.First() == (jsonvalue.Value{}) {
 		d.out.Ignore()

@@ -58,7 +58,7 @@ func Names() []string {
 // FileNames returns the formats of log files. A single line of them says too little to be a record of a topic.
 func FileNames() []string { return []string{"powermta", "momentum"} }
 
-// read turns one payload of a format into events. A format that a configuration describes would be found here as well.
+// read turns one payload of a built-in format into events; those that a configuration describes are in own.go.
 func read(format string, v jsonvalue.Value, out *payload.Out) {
 	switch format {
 	case formatSES:
