@@ -214,7 +214,7 @@ func (a *Audit) ledger(sub *memstore.Subject) *ledger {
 	g := a.ledgers[sub.ID]
 	if g == nil {
 		labels, _ := windows.ParseSubject(sub.Key)
-		g = &ledger{sub: sub, labels: labels, sheet: a.sheets.of(labels), hour: -1 << 62}
+		g = &ledger{sub: sub, labels: labels, sheet: a.sheets.of(labels), hour: unknown, departures: departures{from: unknown}}
 		g.tracks = make([]track, len(g.sheet.lines))
 		a.ledgers[sub.ID] = g
 		a.index(g)
@@ -225,6 +225,9 @@ func (a *Audit) ledger(sub *memstore.Subject) *ledger {
 // look reads and judges every line of the subject.
 func (a *Audit) look(g *ledger, now time.Time) {
 	a.looks++
+	if g.sub.Since().Early {
+		g.departures.from = unknown // something more leaves than was noted
+	}
 	g.sub.ResetSince()
 	a.sums.Load(g.sub.Series(), now, a.kept)
 	at, concerns := now.Unix(), false
@@ -260,7 +263,9 @@ func (a *Audit) follow(g *ledger) {
 	if g.quiet(false) || len(g.sheet.fineLines) == 0 {
 		return
 	}
-	g.depart(g.lastMinute)
+	if g.departures.from != g.lastMinute {
+		g.depart(g.lastMinute)
+	}
 	g.quiet(true)
 	if !g.listed {
 		g.listed = true

@@ -65,6 +65,10 @@ func touchy() []policy.Policy {
 				l.MinEvents = 4
 				l.Match = map[windows.Dimension]string{windows.Tenant: "a*"}
 			}),
+			limit(windows.Unsubscribe, "5%", func(l *policy.Limit) {
+				certain := policy.Certain
+				l.Fire.All = &certain
+			}),
 			limit(windows.Suppressed, "0%", func(l *policy.Limit) { l.MinVolume, l.MinEvents = 1, 1 }),
 		}},
 	}

@@ -1,6 +1,10 @@
 package audit
 
-import "sendwatch/internal/windows"
+import (
+	"math"
+
+	"sendwatch/internal/windows"
+)
 
 // departures are the minutes that lay in the fine lines' windows and exposure spans at a look, and will leave them one by one.
 // What is counted later leaves later, so that they hold until the window that is shortest has passed.
@@ -10,6 +14,9 @@ type departures struct {
 	counts  []int64 // numerator and denominator of each fine line, for each bucket
 	next    []int   // by the sheet's minutes: the first that has not left those spans
 }
+
+// unknown is a minute that no look was in.
+const unknown = math.MinInt64
 
 // depart notes what can leave from this minute on.
 func (g *ledger) depart(minute int64) {

@@ -29,7 +29,7 @@ type track struct {
 	certain bool // of a breach: it was certain at some time since it began
 	verdict policy.Verdict
 	worst   figures // among those of that verdict
-	peakK   int64   // highest judged share since the breach began
+	peakK   int64   // highest judged share since the breach began, or became certain
 	peakE   int64
 
 	// At the last look, and what has left a fine line's window since.
@@ -62,7 +62,7 @@ func (l *line) note(t *track, r windows.Reading, at int64) (concerns bool) {
 	switch {
 	case !t.breach:
 		t.certain = false
-	case !was:
+	case !was, certain && !t.certain: // an alert that waits for certainty fires now, and its peak counts from here
 		t.certain, t.peakK, t.peakE = certain, r.Numerator, r.Exposure
 	default:
 		t.certain = t.certain || certain

@@ -83,6 +83,9 @@ func (l *line) tooFew(s span) (more, volume int64) {
 func (l *line) slackInBreach(t *track, s span) (more, volume int64) {
 	limit := l.rule.Limit
 	a, b := limit.Below.A, limit.Below.B
+	if l.rule.For > 0 {
+		return -1, -1 // the peak counts from when it fires, which only the evaluator knows
+	}
 	if s.kLow < max(1, limit.MinEvents) || s.eLow < limit.MinVolume || s.eLow <= 0 || a >= maxExact || b >= maxExact {
 		return -1, -1
 	}
