@@ -26,7 +26,6 @@ type encoder struct {
 	groupOf     index    // by step, route and bucket
 	routes      []routeBucket
 	tenantOf    []uint32 // index plus 1, by route
-	tenantCount int
 	dayList     []engagement.Day
 	listed      []listing
 }
