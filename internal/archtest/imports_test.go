@@ -23,7 +23,7 @@ func rules() []rule {
 		"github.com/prometheus", "go.yaml.in/yaml", "github.com/twmb", "github.com/alicebob/miniredis"}
 	return []rule{
 		{from: "internal/event", never: append([]string{"sendwatch/internal/windows"}, technology...), why: "events are pure and know nothing of counting"},
-		{from: "internal/windows", except: []string{"internal/windows/redisstore"},
+		{from: "internal/windows", except: []string{"internal/windows/redisstore", "internal/windows/windowstest"},
 			never: append([]string{"sendwatch/internal/policy", "sendwatch/internal/alerts"}, technology...), why: "the arithmetic is pure"},
 		{from: "internal/engagement", never: technology, why: "who is engaged is decided without I/O"},
 		{from: "internal/policy", never: append([]string{"sendwatch/internal/alerts"}, technology...), why: "limits and verdicts are pure"},
@@ -32,7 +32,7 @@ func rules() []rule {
 		{from: "internal/simulate", never: technology, why: "a simulation is a function of its seed"},
 		{from: "internal", except: []string{"internal/kafka", "internal/testparts", "internal/consumer"}, never: []string{"github.com/segmentio/kafka-go"},
 			why: "the client library's traps stay in one package"},
-		{from: "internal", except: []string{"internal/windows/redisstore", "internal/alerts/redisstate", "internal/app", "internal/testparts"},
+		{from: "internal", except: []string{"internal/windows/redisstore", "internal/windows/windowstest", "internal/alerts/redisstate", "internal/app", "internal/testparts"},
 			never: []string{"github.com/redis/go-redis"}, why: "stores hide Redis from those who ask and count"},
 		{from: "internal", except: []string{"internal/app"}, never: []string{"sendwatch/internal/app"}, why: "app wires the others, none of them knows it"},
 		{from: "internal", except: []string{"internal/config", "internal/app"}, never: []string{"sendwatch/internal/config"},
