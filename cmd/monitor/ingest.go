@@ -57,7 +57,8 @@ func runIngest(ctx context.Context, c *config.Config, log *zap.Logger, started f
 		return err
 	}
 	defer client.Close()
-	o := ingest.Options{Topic: c.Ingest.TopicOf(c), Producer: client, Log: log, Meter: ingest.NewMeter(), MaxBody: c.Ingest.MaxBytes, MaxRecord: c.Events.MaxBytes}
+	o := ingest.Options{Topic: c.Ingest.TopicOf(c), Producer: client, Log: log, Meter: ingest.NewMeter(), MaxBody: c.Ingest.MaxBytes, MaxRecord: c.Events.MaxBytes,
+		Formats: c.Formats}
 	for _, s := range c.Ingest.Sources {
 		o.Sources = append(o.Sources, ingest.Source{Name: s.Name, Format: s.Format, Verify: s.Options()})
 	}

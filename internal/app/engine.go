@@ -180,7 +180,7 @@ func (e *engine) makeConsumer() error {
 		formats[t.Name] = t.Format
 		topics = append(topics, t.Name)
 	}
-	limits := provider.Options{MaxAhead: max(e.config.Events.MaxAhead, time.Nanosecond), MaxBytes: e.config.Events.MaxBytes}
+	limits := provider.Options{MaxAhead: max(e.config.Events.MaxAhead, time.Nanosecond), MaxBytes: e.config.Events.MaxBytes, Own: e.config.Formats}
 	made, err := consumer.New(e.client, e.backend.store, e.client, e.a.o.Log.Named("consumer"), consumer.Options{
 		Topics: topics, Group: k.Group, SessionTimeout: k.SessionTimeout,
 		Decoder:         func(topic string) (consumer.Decoder, error) { return provider.NewDecoder(formats[topic], limits) },

@@ -5,6 +5,7 @@ package config
 import (
 	"time"
 
+	"sendwatch/internal/event/provider/mapping"
 	"sendwatch/internal/policy"
 	"sendwatch/internal/windows"
 )
@@ -17,6 +18,7 @@ type Config struct {
 	Ingest     Ingest
 	Subjects   []windows.Combination
 	Windows    []windows.Window
+	Formats    []*mapping.Format // one's own, besides the built-in ones
 	Policies   []policy.Policy
 	Alerts     Alerts
 	Events     Events

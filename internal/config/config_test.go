@@ -177,7 +177,8 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
-	for _, s := range []string{"", "a", "- 1", "kafka: {tls: {enabled: maybe}}", "subjects: [[tenant, tenant]]", "&a [*a]", "<<: {}", "policies: [{name: x, limits: [{rate: bounce, below: 200%}]}]"} {
+	for _, s := range []string{"", "a", "- 1", "kafka: {tls: {enabled: maybe}}", "subjects: [[tenant, tenant]]", "&a [*a]", "<<: {}", "policies: [{name: x, limits: [{rate: bounce, below: 200%}]}]",
+		"formats: {a: {when: {b: [1, x]}, each: c, fields: {type: {from: [d, e[0]], map: {x: open, \"*\": ignore}}, time: f}}}"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

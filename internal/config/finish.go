@@ -15,6 +15,7 @@ import (
 func (r *reader) finish() {
 	c := r.config
 	r.placeSecrets()
+	r.formatsKnown()
 	r.enableTLS("kafka.tls", &c.Kafka.TLS)
 	r.enableTLS("redis.tls", &c.Redis.TLS)
 	r.pair("kafka.sasl.mechanism", c.Kafka.SASL.Mechanism, "kafka.sasl.username", c.Kafka.SASL.Username)

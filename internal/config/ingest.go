@@ -97,7 +97,7 @@ func ingestSources(r *reader, v value) {
 		}
 		seen[s.Name] = true
 		r.at["ingest.sources."+s.Name] = e.place()
-		if len(r.problems) == before {
+		if len(r.problems) == before && s.Verify != "" {
 			// What is missing, and whether keys can be read, the verifier knows best.
 			if _, err := verify.New(s.Options()); err != nil {
 				e.allowed = "what verify: " + s.Verify + " needs, see docs/INGEST.md"
@@ -126,11 +126,8 @@ func (v value) ingestSource() IngestSource {
 	}
 	before := len(v.r.problems)
 	v.mapping(map[string]func(value){
-		"name": func(v value) { v.allowed = aName; s.Name, _ = v.name() },
-		"format": func(v value) {
-			v.allowed = strings.Join(provider.Names(), ", ")
-			s.Format, _ = v.oneOf(provider.Names()...)
-		},
+		"name":   func(v value) { v.allowed = aName; s.Name, _ = v.name() },
+		"format": func(v value) { s.Format = v.formatName("ingest.sources") },
 		"verify": func(v value) {
 			v.allowed = strings.Join(verify.Kinds(), ", ")
 			s.Verify, _ = v.oneOf(verify.Kinds()...)
@@ -171,12 +168,20 @@ func (v value) ingestSource() IngestSource {
 		v.wrong("without a name")
 	}
 	if s.Verify == "" {
-		if s.Verify = verify.DefaultKind(s.Format); s.Verify == "" {
-			v.allowed = "verify: basic, token or none"
-			v.wrong(fmt.Sprintf("%s, without verify: payloads of the format %s are not signed, so that it has to be said how their sender is known", s.Name, s.Format))
-		}
+		s.Verify = verify.DefaultKind(s.Format)
+	}
+	if s.Verify == "" && slices.Contains(provider.Names(), s.Format) { // another format is looked up later
+		v.allowed = howKnown
+		v.wrong(unverified(s))
 	}
 	return s
+}
+
+const howKnown = "verify: basic, token or none"
+
+// unverified says that nothing tells who sends.
+func unverified(s IngestSource) string {
+	return fmt.Sprintf("%s, without verify: payloads of the format %s are not signed, so that it has to be said how their sender is known", s.Name, s.Format)
 }
 
 // finishIngest checks how the receiver's keys fit together and with those of Kafka.
@@ -188,11 +193,17 @@ func (r *reader) finishIngest() {
 		r.bad(r.at["ingest.listen"], "ingest.listen is "+in.Listen+", which others can reach, without ingest.tls",
 			"a loopback address, or ingest.tls, or ingest.allow_plain: true where something before it ends TLS")
 	}
+	for _, s := range in.Sources {
+		if s.Verify == "" {
+			r.bad(r.at["ingest.sources."+s.Name], "ingest.sources: one is "+unverified(s), howKnown)
+		}
+	}
 	if len(c.Kafka.Topics) == 0 {
 		return // a mistake of its own
 	}
 	topic := in.TopicOf(c)
-	if topic == c.Kafka.AlertsTopic || topic == c.Kafka.DeadLetterTopic {
+	// Taken from kafka.topics it is a mistake there, and told of there.
+	if in.Topic != "" && (topic == c.Kafka.AlertsTopic || topic == c.Kafka.DeadLetterTopic) {
 		r.bad(r.at["ingest.topic"], "ingest.topic is "+topic+", which sendwatch writes alerts or dead letters to", "a topic of events")
 	}
 	i := slices.IndexFunc(c.Kafka.Topics, func(t Topic) bool { return t.Name == topic })

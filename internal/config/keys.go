@@ -32,7 +32,7 @@ const (
 func newKeys() []key {
 	k := []key{
 		{path: "kafka.brokers", allowed: addressList, list: true, read: addresses(func(c *Config) *[]string { return &c.Kafka.Brokers })},
-		{path: "kafka.topics", allowed: "a list of topic names, or of {name: TOPIC, format: " + strings.Join(provider.Names(), "|") + "}", list: true, read: topics},
+		{path: "kafka.topics", allowed: "a list of topic names, or of {name: TOPIC, format: FORMAT}, where FORMAT is one of formats or of " + strings.Join(provider.Names(), "|"), list: true, read: topics},
 		{path: "kafka.group", allowed: aName, text: true, read: name(func(c *Config) *string { return &c.Kafka.Group })},
 		{path: "kafka.alerts_topic", allowed: aName, text: true, read: name(func(c *Config) *string { return &c.Kafka.AlertsTopic })},
 		{path: "kafka.dead_letter_topic", allowed: aName, text: true, read: name(func(c *Config) *string { return &c.Kafka.DeadLetterTopic })},
@@ -90,6 +90,7 @@ func newKeys() []key {
 		{path: "log.format", allowed: "json or console", text: true, read: word(func(c *Config) *string { return &c.Log.Format }, "json", "console")},
 	}
 	k = append(k, ingestKeys()...)
+	k = append(k, formatKeys()...)
 	k = append(k, tlsKeys("kafka.tls", func(c *Config) *TLS { return &c.Kafka.TLS })...)
 	return append(k, tlsKeys("redis.tls", func(c *Config) *TLS { return &c.Redis.TLS })...)
 }

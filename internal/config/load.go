@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -30,19 +31,18 @@ func Load(path string, environ []string) (*Config, error) {
 
 // Parse is Load for a file that has been read already; name is what messages call it.
 func Parse(name string, data []byte, environ []string) (*Config, error) {
-	r := &reader{file: name, keys: newKeys(), config: Default(), at: map[string]place{}, wrong: map[string]bool{}}
+	r := newReader(name)
 	r.document(data)
 	r.environment(environ)
 	r.finish()
-	if len(r.problems) > 0 {
-		slices.SortStableFunc(r.problems, func(a, b located) int { return cmp.Compare(a.line, b.line) })
-		all := make(Problems, len(r.problems))
-		for i, p := range r.problems {
-			all[i] = p.Problem
-		}
-		return nil, all
+	if err := r.mistakes(); err != nil {
+		return nil, err
 	}
 	return r.config, nil
+}
+
+func newReader(file string) *reader {
+	return &reader{file: file, keys: newKeys(), config: Default(), at: map[string]place{}, wrong: map[string]bool{}}
 }
 
 // reader collects what a file and an environment say, and every mistake in them.
@@ -54,6 +54,8 @@ type reader struct {
 	at       map[string]place // where each key was set, for checks of how keys fit together
 	wrong    map[string]bool  // keys with a mistake of their own
 	secrets  secrets
+	named    []namedFormat // places where formats are named
+	ownNames []string      // of the formats that are described
 }
 
 // place is where something was said: a line of the file, or an environment variable.
@@ -78,23 +80,41 @@ func (r *reader) bad(at place, found, allowed string) {
 }
 
 func (r *reader) document(data []byte) {
-	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
-	var doc yaml.Node
-	switch err := decoder.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return // empty: all defaults
-	case err != nil:
-		r.bad(place{line: lineOf(err)}, "not YAML: "+oneLine(err), "a YAML mapping of the keys in the configuration reference")
-		return
+	if root := r.root(data); root != nil { // else all defaults
+		r.section("", root)
 	}
-	var second yaml.Node
-	if err := decoder.Decode(&second); err == nil {
+}
+
+// root returns the content of a file that is one YAML document, nil when it is empty or, which is reported, no YAML.
+func (r *reader) root(data []byte) *yaml.Node {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil
+	} else if err != nil {
+		r.bad(place{line: lineOf(err)}, "not YAML: "+oneLine(err), "a YAML mapping of the keys in the configuration reference")
+		return nil
+	}
+	if decoder.Decode(&second) == nil {
 		r.bad(place{line: second.Line}, "a second YAML document", "one document a file")
 	}
-	if len(doc.Content) == 0 {
-		return
+	if len(doc.Content) == 0 || isNull(resolve(doc.Content[0])) {
+		return nil
 	}
-	r.section("", doc.Content[0])
+	return resolve(doc.Content[0])
+}
+
+// mistakes returns what is wrong as a Problems, in the order of the file, nil when nothing is.
+func (r *reader) mistakes() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(r.problems, func(a, b located) int { return cmp.Compare(a.line, b.line) })
+	all := make(Problems, len(r.problems))
+	for i, p := range r.problems {
+		all[i] = p.Problem
+	}
+	return all
 }
 
 // section walks a mapping down to the keys that the table knows.

@@ -11,7 +11,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"sendwatch/internal/event/provider"
 	"sendwatch/internal/windows"
 )
 
@@ -120,11 +119,8 @@ func topics(r *reader, v value) {
 			t.Name, _ = e.name()
 		} else {
 			e.mapping(map[string]func(value){
-				"name": func(v value) { v.allowed = aName; t.Name, _ = v.name() },
-				"format": func(v value) {
-					v.allowed = strings.Join(provider.Names(), ", ")
-					t.Format, _ = v.oneOf(provider.Names()...)
-				},
+				"name":   func(v value) { v.allowed = aName; t.Name, _ = v.name() },
+				"format": func(v value) { t.Format = v.formatName("kafka.topics") },
 			}, []string{"name", "format"})
 			if t.Name == "" {
 				e.wrong("without a name")
@@ -145,7 +141,7 @@ func topics(r *reader, v value) {
 func subjects(r *reader, v value) {
 	list := []windows.Combination{}
 	seen := map[string]bool{}
-	v.list(func(_ int, e value) {
+	good := v.list(func(_ int, e value) {
 		c, ok := e.combination()
 		if !ok {
 			return
@@ -156,7 +152,7 @@ func subjects(r *reader, v value) {
 		seen[c.String()] = true
 		list = append(list, c)
 	})
-	if len(list) == 0 {
+	if good && len(v.node.Content) == 0 {
 		v.wrong("an empty list")
 	}
 	if len(list) > 32 {

@@ -7,6 +7,7 @@ import (
 	"sendwatch/internal/event"
 	"sendwatch/internal/event/jsonvalue"
 	"sendwatch/internal/event/provider"
+	"sendwatch/internal/event/provider/mapping"
 	"sendwatch/internal/kafka"
 )
 
@@ -37,15 +38,16 @@ type workbench struct {
 	batch        jsonvalue.Batch
 }
 
-func newCutter(format string) (*cutter, error) {
-	if _, err := provider.NewDecoder(format, provider.Options{}); err != nil {
+// newCutter returns a cutter for a format, which may be one of own.
+func newCutter(format string, own ...*mapping.Format) (*cutter, error) {
+	if _, err := provider.NewDecoder(format, provider.Options{Own: own}); err != nil {
 		return nil, err
 	}
 	c := &cutter{format: format}
 	c.pool.New = func() any {
 		// Without limits: those are the reader's, at its own time.
-		whole, _ := provider.NewDecoder(format, provider.Options{})
-		piece, _ := provider.NewDecoder(format, provider.Options{})
+		whole, _ := provider.NewDecoder(format, provider.Options{Own: own})
+		piece, _ := provider.NewDecoder(format, provider.Options{Own: own})
 		return &workbench{whole: whole, piece: piece}
 	}
 	return c, nil

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"sendwatch/internal/api/problem"
+	"sendwatch/internal/event/provider/mapping"
 	"sendwatch/internal/ingest/verify"
 )
 
@@ -29,6 +30,7 @@ type Source struct {
 // Options of a Server. Sources, Topic, Producer and Log are required.
 type Options struct {
 	Sources  []Source
+	Formats  []*mapping.Format // those that the configuration describes
 	Topic    string
 	Producer Producer
 	Log      *zap.Logger
@@ -109,7 +111,7 @@ func New(o Options) (*Server, error) {
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", one.Name, err)
 		}
-		c, err := newCutter(one.Format)
+		c, err := newCutter(one.Format, o.Formats...)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", one.Name, err)
 		}

@@ -56,10 +56,9 @@ func New(s Spec) (*Format, []Problem) {
 			b.bad("fields."+name, "no field of an event", "one of "+strings.Join(FieldNames(), ", "))
 		}
 	}
-	for _, needed := range []string{"type", "time"} {
-		if _, ok := s.Fields[needed]; !ok {
-			b.bad("fields", "without "+needed, "at least type and time")
-		}
+	missing := slices.DeleteFunc([]string{"type", "time"}, func(name string) bool { _, ok := s.Fields[name]; return ok })
+	if len(missing) > 0 {
+		b.bad("fields", "without "+strings.Join(missing, " and "), "at least type and time")
 	}
 	if len(b.problems) > 0 {
 		return nil, b.problems

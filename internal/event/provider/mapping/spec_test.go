@@ -20,7 +20,7 @@ func TestMistakes(t *testing.T) {
 		want string // KEY: FOUND, lines of which each begins so
 	}{
 		"good":                {good(func(*Spec) {}), ""},
-		"nothing":             {Spec{}, "fields: without type\nfields: without time"},
+		"nothing":             {Spec{}, "fields: without type and time"},
 		"unknown field":       {good(func(s *Spec) { s.Fields["rcpt"] = from("x") }), "fields.rcpt: no field of an event"},
 		"no source":           {good(func(s *Spec) { s.Fields["id"] = Source{} }), "fields.id: nothing"},
 		"bad path":            {good(func(s *Spec) { s.Fields["id"] = from("a..b") }), `fields.id: "a..b", where a key is missing`},
