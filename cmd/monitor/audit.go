@@ -15,14 +15,17 @@ import (
 
 	"sendwatch/internal/app"
 	"sendwatch/internal/audit"
+	"sendwatch/internal/config"
 	"sendwatch/internal/event"
 	"sendwatch/internal/event/eventstream"
+	"sendwatch/internal/event/provider"
 	"sendwatch/internal/windows"
 )
 
 // auditFlags are what audit can be told.
 type auditFlags struct {
 	config   string
+	format   string
 	policies []string
 	subjects []string
 	windows  []string
@@ -53,6 +56,7 @@ the data or an alert was raised, 1 when a file cannot be read.`,
 	}
 	f := c.Flags()
 	f.StringVar(&flags.config, "config", "", "take subjects, windows, policies and all else from this configuration `file`")
+	f.StringVar(&flags.format, "format", provider.Auto, "take only this `format`, one that decode has or of the configuration's own")
 	f.StringArrayVar(&flags.policies, "policy", nil, "judge by this built-in policy, or by those of this `file`; repeat for several")
 	f.StringArrayVar(&flags.subjects, "subjects", nil, "count these `dimensions` (tenant,ip), all for everything together; repeat, or put ; between")
 	f.StringSliceVar(&flags.windows, "window", nil, "only these windows, by name")
@@ -66,11 +70,11 @@ func runAudit(cmd *cobra.Command, flags *auditFlags, names []string) error {
 	if flags.output != "table" && flags.output != "json" {
 		return usagef("--output is %q, expected table or json", flags.output)
 	}
-	options, maxAhead, err := flags.options(cmd)
+	c, err := flags.load(cmd)
 	if err != nil {
 		return err
 	}
-	r := auditRun{cmd: cmd, audit: audit.New(options)}
+	r := auditRun{cmd: cmd, audit: audit.New(app.AuditOptions(c))}
 	sources, size, err := r.sources(names)
 	if err != nil {
 		return err
@@ -78,7 +82,7 @@ func runAudit(cmd *cobra.Command, flags *auditFlags, names []string) error {
 	r.bar = newProgress(cmd, "auditing", size)
 	take, wait := r.audit.Pipeline()
 	err = eventstream.Read(cmd.Context(), sources, eventstream.Options{
-		Now: time.Now, MaxAhead: maxAhead, Rejected: r.rejected, Failed: r.failed,
+		Now: time.Now, MaxAhead: c.Events.MaxAhead, Format: flags.format, Own: c.Formats, Rejected: r.rejected, Failed: r.failed,
 		Warn: func(text string) { r.message("%s", text) },
 	}, take)
 	wait()
@@ -104,36 +108,31 @@ func runAudit(cmd *cobra.Command, flags *auditFlags, names []string) error {
 	return nil
 }
 
-// options are those of the configuration, or the defaults, changed by the flags.
-func (f *auditFlags) options(cmd *cobra.Command) (audit.Options, time.Duration, error) {
+// load returns the configuration, or the defaults, changed by the flags.
+func (f *auditFlags) load(cmd *cobra.Command) (*config.Config, error) {
 	c, err := loadConfig(cmd, f.config)
 	if err != nil {
-		return audit.Options{}, 0, err
+		return nil, err
+	}
+	if known := provider.NamesWith(c.Formats); !slices.Contains(known, f.format) {
+		return nil, usagef("--format %q: expected one of %s; log files are told from others by themselves", f.format, strings.Join(known, ", "))
 	}
 	if len(f.policies) > 0 {
 		if c.Policies, err = namedPolicies(cmd, f.policies); err != nil {
-			return audit.Options{}, 0, err
+			return nil, err
 		}
 	}
 	if len(f.subjects) > 0 {
 		if c.Subjects, err = parseSubjects(f.subjects); err != nil {
-			return audit.Options{}, 0, err
+			return nil, err
 		}
 	}
 	if len(f.windows) > 0 {
 		if c.Windows, err = chosenWindows(c.Windows, f.windows); err != nil {
-			return audit.Options{}, 0, err
+			return nil, err
 		}
 	}
-	o := audit.Options{
-		Combinations: c.Subjects, Policies: app.Policies(c), Retention: windows.DefaultRetention(c.Retention.Days),
-		Horizon: c.Dedupe.Horizon, Providers: app.ProvidersOf(c),
-	}
-	if c.Engagement.Enabled {
-		rules := app.Rules(c)
-		o.Engagement = &rules
-	}
-	return o, c.Events.MaxAhead, nil
+	return c, nil
 }
 
 // parseSubjects reads combinations: "all", "tenant", "tenant,ip", several with a semicolon between.

@@ -16,34 +16,45 @@ import (
 	"sendwatch/internal/event"
 	"sendwatch/internal/event/eventfile"
 	"sendwatch/internal/event/provider"
+	"sendwatch/internal/event/provider/mapping"
 )
 
 func newDecodeCommand() *cobra.Command {
-	var format string
+	var format, path string
 	c := &cobra.Command{
 		Use:   "decode [--format auto] FILE...",
 		Short: "Print the mail events of files in their normal form",
 		Long: `Print what files of events become: one JSON object a line, as every part of sendwatch would see it. A file holds payloads
 of any provider (one JSON value, or one a line), one mail (ARF, JMRP, DSN), or is a log file of PowerMTA or Momentum; it may be
-packed (.gz, .zst). "-" is standard input.
+packed (.gz, .zst). "-" is standard input. With --config the formats that the configuration describes are known too.
 
 What is no mail event prints nothing. A mistake is one line on standard error, FILE:LINE: what was found; the good events of the
 same payload are printed all the same, and the exit status is 1 at the end.`,
 		Example: `  monitor decode webhook.json
   zcat acct-*.csv.gz | monitor decode -
-  monitor decode --format dsn bounces/*.eml`,
+  monitor decode --format dsn bounces/*.eml
+  monitor decode --format acme --config monitor.yaml payload.json`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) error { return decode(cmd, format, files) },
+		RunE: func(cmd *cobra.Command, files []string) error { return decode(cmd, format, path, files) },
 	}
 	formats := eventfile.Formats()
-	c.Flags().StringVar(&format, "format", provider.Auto, "take only this `format`: "+strings.Join(formats, " "))
+	c.Flags().StringVar(&format, "format", provider.Auto, "take only this `format`: "+strings.Join(formats, " ")+", or one of the configuration's own")
+	c.Flags().StringVar(&path, "config", "", "know the formats of this configuration `file` too")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // fails for unknown flags only
 	return c
 }
 
-func decode(cmd *cobra.Command, format string, files []string) error {
+func decode(cmd *cobra.Command, format, path string, files []string) error {
 	const maxAhead = 10 * time.Minute // the default of events.max_ahead
-	decoder, err := eventfile.NewDecoder(format, maxAhead)
+	var own []*mapping.Format
+	if path != "" { // without one the environment changes nothing, as it never did here
+		c, err := loadConfig(cmd, path)
+		if err != nil {
+			return err
+		}
+		own = c.Formats
+	}
+	decoder, err := eventfile.NewDecoder(format, maxAhead, own...)
 	if err != nil {
 		return usagef("--format: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"sendwatch/internal/event"
 	"sendwatch/internal/event/logfile"
 	"sendwatch/internal/event/provider"
+	"sendwatch/internal/event/provider/mapping"
 	"sendwatch/internal/event/provider/payload"
 	"sendwatch/internal/event/record"
 )
@@ -32,18 +33,18 @@ type Decoder struct {
 	records  *provider.Decoder // nil when the format is one of log files
 }
 
-// NewDecoder returns a decoder for one of Formats. Times more than maxAhead ahead of the clock are rejected; 0 turns that
-// off. Records of files have no limit of their own, other than record.MaxSize.
-func NewDecoder(format string, maxAhead time.Duration) (*Decoder, error) {
+// NewDecoder returns a decoder for one of Formats, or of the own ones that a configuration describes. Times more than maxAhead
+// ahead of the clock are rejected; 0 turns that off. Records of files have no limit of their own, other than record.MaxSize.
+func NewDecoder(format string, maxAhead time.Duration, own ...*mapping.Format) (*Decoder, error) {
 	d := &Decoder{format: format, maxAhead: maxAhead}
 	if slices.Contains(provider.FileNames(), format) {
 		return d, nil
 	}
-	if !slices.Contains(provider.Names(), format) {
-		return nil, fmt.Errorf("format %q is not known, expected one of %s", format, strings.Join(Formats(), ", "))
+	if names := provider.NamesWith(own); !slices.Contains(names, format) {
+		return nil, fmt.Errorf("format %q is not known, expected one of %s", format, strings.Join(append(names, provider.FileNames()...), ", "))
 	}
 	var err error
-	d.records, err = provider.NewDecoder(format, provider.Options{MaxAhead: maxAhead})
+	d.records, err = provider.NewDecoder(format, provider.Options{MaxAhead: maxAhead, Own: own})
 	return d, err
 }
 

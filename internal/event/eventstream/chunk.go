@@ -21,7 +21,7 @@ const (
 type chunk struct {
 	text    []byte
 	ends    []int   // of the records in text
-	lines   []int32 // at which they begin
+	lines   []int64 // at which they begin
 	decoded bool    // where lines depend on each other, whoever cut them has decoded them
 	ready   chan struct{}
 
@@ -48,7 +48,12 @@ func (c *chunk) reset() {
 	c.outcomes, c.events, c.extra = c.outcomes[:0], c.events[:0], c.extra[:0]
 }
 
-func (c *chunk) full() bool { return len(c.lines) >= c.records || len(c.text) >= c.bytes }
+func (c *chunk) full() bool {
+	return len(c.lines) >= c.records || len(c.text) >= c.bytes || len(c.extra) >= c.bytes || len(c.events) >= maxEvents
+}
+
+// maxEvents bounds what records that hold many events each make of a chunk.
+const maxEvents = 8 * chunkRecords
 
 // add takes the text of a record and returns it where it stays until the chunk is full.
 func (c *chunk) add(text []byte, line int) []byte {
@@ -61,7 +66,7 @@ func (c *chunk) add(text []byte, line int) []byte {
 	from := len(c.text)
 	c.text = append(c.text, text...)
 	c.ends = append(c.ends, len(c.text))
-	c.lines = append(c.lines, int32(line))
+	c.lines = append(c.lines, int64(line))
 	return c.text[from:]
 }
 
@@ -118,6 +123,7 @@ func (c *chunk) holds(s string) bool {
 
 // cutter cuts one source into chunks.
 type cutter struct {
+	decoded  Outcomes // of a source that is no file; then nothing of the following is there
 	records  *record.Reader
 	now      time.Time
 	maxAhead time.Duration
@@ -142,10 +148,19 @@ func openCutter(file io.Reader, now time.Time, maxAhead time.Duration) (*cutter,
 	return c, nil
 }
 
-func (c *cutter) close() { c.records.Close() }
+func (c *cutter) close() {
+	if c.decoded != nil {
+		c.decoded.Close()
+		return
+	}
+	c.records.Close()
+}
 
 // fill cuts records into the chunk until it is full. With an error, io.EOF at the end, it may hold some all the same.
 func (c *cutter) fill(to *chunk) error {
+	if c.decoded != nil {
+		return c.fillDecoded(to)
+	}
 	for !to.full() {
 		text, err := c.records.Next()
 		if err != nil {
@@ -160,6 +175,20 @@ func (c *cutter) fill(to *chunk) error {
 		c.lines.Read(text, &c.out)
 		result := c.out.Result()
 		to.keep(&result) // a line that only tells how to read others becomes nothing
+	}
+	return nil
+}
+
+// fillDecoded takes outcomes instead of texts.
+func (c *cutter) fillDecoded(to *chunk) error {
+	to.decoded = true
+	for !to.full() {
+		result, err := c.decoded.Next(c.now)
+		if err != nil {
+			return err
+		}
+		to.lines = append(to.lines, c.decoded.Number())
+		to.keep(&result)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"sendwatch/internal/event"
 	"sendwatch/internal/event/provider"
+	"sendwatch/internal/event/provider/mapping"
 )
 
 // Source is a file, or what can be read like one.
@@ -21,6 +22,17 @@ type Source struct {
 	Open func() (io.ReadCloser, error)
 	// Once says that it can be opened a single time, as standard input.
 	Once bool
+	// Decoded, instead of Open, begins what is read record by record from elsewhere. It is begun with the stream.
+	Decoded func(ctx context.Context) (Outcomes, error)
+}
+
+// Outcomes gives what the records of a source become, in their order.
+type Outcomes interface {
+	// Next returns what the next record becomes at the time now, io.EOF behind the last one. It is valid until the next call.
+	Next(now time.Time) (event.Result, error)
+	// Number is that of the newest record, which messages name as the line of a file.
+	Number() int64
+	Close()
 }
 
 // Options say how a stream is read and who is told what. The functions are called from the goroutine that called Read, in the
@@ -28,9 +40,11 @@ type Source struct {
 type Options struct {
 	Now      func() time.Time // the clock against which times are too far ahead
 	MaxAhead time.Duration    // how far; 0 = as far as they like
-	Workers  int              // that decode; 0 = one for each processor
+	Format   string           // of the records in files; "" = whatever they are
+	Own      []*mapping.Format
+	Workers  int // that decode; 0 = one for each processor
 
-	Rejected func(source string, line int, r *event.Rejection)
+	Rejected func(source string, line int, r *event.Rejection) // line: the number of the record where there are no lines
 	// Failed tells that a source could not be read, or not to its end. The stream goes on without it.
 	Failed func(source string, err error)
 	// Warn tells what a user should know of sources that are well-formed.
@@ -38,8 +52,11 @@ type Options struct {
 }
 
 // Read reads all sources and calls take with the outcome of each record. The result is valid until take returns. The error is
-// that of ctx: everything that is wrong with a source is told to Failed.
+// that of ctx, or about the format: everything that is wrong with a source is told to Failed.
 func Read(ctx context.Context, sources []Source, o Options, take func(*event.Result)) error {
+	if _, err := provider.NewDecoder(cmp.Or(o.Format, provider.Auto), provider.Options{Own: o.Own}); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	r := &reader{o: o, ctx: ctx, take: take, work: make(chan *chunk)}
 	r.ahead = min(max(1, 32/max(1, len(sources))), 8)
@@ -91,7 +108,7 @@ type source struct {
 func (r *reader) order(sources []Source) {
 	for i, s := range sources {
 		src := &source{Source: s, at: math.MinInt64, index: i}
-		if len(sources) > 1 && !s.Once {
+		if len(sources) > 1 && !s.Once && s.Decoded == nil {
 			at, err := r.firstEvent(s)
 			if err != nil {
 				r.failed(s.Name, err)
@@ -126,7 +143,7 @@ func (r *reader) firstEvent(s Source) (int64, error) {
 		return 0, err
 	}
 	defer c.close()
-	decoder := newDecoder(r.o.MaxAhead)
+	decoder := newDecoder(&r.o)
 	for r.ctx.Err() == nil {
 		one := newChunk(1, chunkBytes)
 		if err := c.fill(one); err != nil {
@@ -140,10 +157,10 @@ func (r *reader) firstEvent(s Source) (int64, error) {
 	return 0, context.Cause(r.ctx)
 }
 
-func newDecoder(maxAhead time.Duration) *provider.Decoder {
-	d, err := provider.NewDecoder(provider.Auto, provider.Options{MaxAhead: maxAhead})
+func newDecoder(o *Options) *provider.Decoder {
+	d, err := provider.NewDecoder(cmp.Or(o.Format, provider.Auto), provider.Options{MaxAhead: o.MaxAhead, Own: o.Own})
 	if err != nil {
-		panic("eventstream: " + err.Error()) // auto is a format
+		panic("eventstream: " + err.Error()) // Read has looked
 	}
 	return d
 }
@@ -280,6 +297,13 @@ func (r *reader) start(s *source) {
 
 // cut cuts a source into records and sends them off.
 func (r *reader) cut(s *source) error {
+	if s.Decoded != nil {
+		decoded, err := s.Decoded(r.ctx)
+		if err != nil {
+			return err
+		}
+		return r.cutWith(s, &cutter{decoded: decoded, now: r.o.Now()})
+	}
 	file, err := s.Open()
 	if err != nil {
 		return err
@@ -289,6 +313,10 @@ func (r *reader) cut(s *source) error {
 	if err != nil {
 		return err
 	}
+	return r.cutWith(s, c)
+}
+
+func (r *reader) cutWith(s *source, c *cutter) error {
 	defer c.close()
 	for {
 		next := r.chunk(s)
@@ -340,7 +368,7 @@ func (r *reader) send(s *source, c *chunk) bool {
 
 // decode is a worker.
 func (r *reader) decode() {
-	d := newDecoder(r.o.MaxAhead)
+	d := newDecoder(&r.o)
 	for c := range r.work {
 		c.decode(d, r.o.Now())
 		c.ready <- struct{}{}
