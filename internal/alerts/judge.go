@@ -172,9 +172,6 @@ func (s *subject) alert(r *rule) *alert {
 
 // update gives an alert its new status and keeps it only while there is something to remember.
 func (e *Evaluator) update(a *alert, next Status) {
-	if next.Phase == Pending || next.Phase != a.status.Phase {
-		e.nextDue = time.Time{}
-	}
 	if next.Phase != a.status.Phase {
 		switch {
 		case next.Phase == Idle:
@@ -187,6 +184,7 @@ func (e *Evaluator) update(a *alert, next Status) {
 	}
 	before := a.status
 	a.status = next
+	e.dueBy(a)
 	if sameStored(before, next) {
 		return
 	}
@@ -195,7 +193,19 @@ func (e *Evaluator) update(a *alert, next Status) {
 		return
 	}
 	e.outdated(a.key)
-	e.nextDue = time.Time{}
+}
+
+// dueBy brings the next due time forward to that of an alert. It may then be too early, never too late.
+func (e *Evaluator) dueBy(a *alert) {
+	switch {
+	case a.status.Phase == Idle || e.nextDue.IsZero():
+	case a.rule == nil:
+		e.nextDue = time.Time{}
+	default:
+		if due := a.status.due(a.rule.timing); !due.IsZero() && due.Before(e.nextDue) {
+			e.nextDue = due
+		}
+	}
 }
 
 // outdated notes that an alert has to be stored anew.
