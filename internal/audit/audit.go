@@ -195,6 +195,9 @@ func (a *Audit) endMinute(now time.Time, minute int64) {
 		if g.minutely { // else a look since has shown that the hour will do
 			known, anything := false, false
 			if g.lastMinute == minute-1 {
+				if g.departures.from == unknown {
+					g.depart(g.lastMinute)
+				}
 				known, anything = g.leave(minute)
 			}
 			if !known || anything && !g.quiet(false) && !g.quiet(true) {
@@ -225,10 +228,8 @@ func (a *Audit) ledger(sub *memstore.Subject) *ledger {
 // look reads and judges every line of the subject.
 func (a *Audit) look(g *ledger, now time.Time) {
 	a.looks++
-	if g.sub.Since().Early {
-		g.departures.from = unknown // something more leaves than was noted
-	}
 	g.sub.ResetSince()
+	g.departures.from = unknown
 	a.sums.Load(g.sub.Series(), now, a.kept)
 	at, concerns := now.Unix(), false
 	for i := range g.sheet.lines {
@@ -262,9 +263,6 @@ func (a *Audit) look(g *ledger, now time.Time) {
 func (a *Audit) follow(g *ledger) {
 	if g.quiet(false) || len(g.sheet.fineLines) == 0 {
 		return
-	}
-	if g.departures.from != g.lastMinute {
-		g.depart(g.lastMinute)
 	}
 	g.quiet(true)
 	if !g.listed {

@@ -7,9 +7,11 @@ import (
 )
 
 // departures are the minutes that lay in the fine lines' windows and exposure spans at a look, and will leave them one by one.
-// What is counted later leaves later, so that they hold until the window that is shortest has passed.
+// What is counted later leaves later, so that they hold until the window that is shortest has passed. They are noted when the
+// first minute after the look ends; what came for earlier minutes meanwhile is then in what was counted since, and in what
+// leaves.
 type departures struct {
-	from    int64   // the minute of the look
+	from    int64   // the minute of the look; unknown before they are noted
 	buckets []int64 // those with anything in them
 	counts  []int64 // numerator and denominator of each fine line, for each bucket
 	next    []int   // by the sheet's minutes: the first that has not left those spans
