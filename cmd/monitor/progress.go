@@ -46,3 +46,10 @@ func (p *progress) done() {
 	p.bar.SetTotal(-1, true)
 	p.container.Wait()
 }
+
+// add tells the bar of n bytes that were read elsewhere.
+func (p *progress) add(n int) {
+	if p.bar != nil {
+		p.bar.IncrBy(n)
+	}
+}

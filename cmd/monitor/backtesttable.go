@@ -1,0 +1,89 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"sendwatch/internal/alerts"
+	"sendwatch/internal/backtest"
+)
+
+// printComparison prints two sides for people: what each would have alerted, then where they differ, then where they agree.
+func printComparison(w io.Writer, sides []backtest.Side, c backtest.Comparison, top int) error {
+	p := auditPrinter{w: w, r: sides[0].Report, top: max(1, top)}
+	for i, s := range sides {
+		p.line("%s  %s", [...]string{"A", "B"}[i], sideLine(s))
+	}
+	inBoth := [2]int{}
+	for _, both := range c.Both {
+		inBoth[0] += len(both.A)
+		inBoth[1] += len(both.B)
+	}
+	p.line("\nOnly A alerts: %s. Only B alerts: %s. Both alert: %s of A, %s of B.", count(len(c.OnlyA), "time"), count(len(c.OnlyB), "time"),
+		thousands(int64(inBoth[0])), thousands(int64(inBoth[1])))
+	p.events()
+	p.episodes("ONLY A, in the order in which they fired", c.OnlyA)
+	p.episodes("ONLY B, in the order in which they fired", c.OnlyB)
+	p.both(c.Both)
+	return p.err
+}
+
+func sideLine(s backtest.Side) string {
+	episodes := episodesOf(s.Report.Alerts)
+	critical := 0
+	for _, e := range episodes {
+		if e.last.Severity == alerts.Critical {
+			critical++
+		}
+	}
+	name := s.Name
+	if list := strings.Join(s.Policies, ", "); list != name {
+		name += " (" + list + ")"
+	}
+	return name + ": " + count(len(episodes), "alert") + " in " + count(len(incidentsOf(episodes)), "incident") + ", " +
+		thousands(int64(critical)) + " of them critical; " + count(s.Report.InBreach, "rate") + " in breach at the end"
+}
+
+func (p *auditPrinter) episodes(title string, list []backtest.Episode) {
+	t := newTable("FIRED", "RESOLVED", "SEVERITY", "SUBJECT", "RATE", "WINDOW", ">LIMIT", ">AT FIRE", ">PEAK", "POLICY")
+	for _, e := range list[:min(len(list), p.top)] {
+		t.row(moment(e.First.StartsAt), resolvedAt(e), e.Last.Severity.String(), e.First.SubjectKey, e.First.Rate, e.First.Window,
+			percent(&e.First.Limit), percent(e.First.AtFire.Judged), percent(e.Last.Peak.Judged), policyName(e.First.Policy, e.First.LimitName))
+	}
+	p.table(title, t, len(list))
+}
+
+func resolvedAt(e backtest.Episode) string {
+	if e.Last.EndsAt == nil {
+		return "open"
+	}
+	return moment(*e.Last.EndsAt)
+}
+
+// both shows alerts that both sides have, and how much sooner or later B has them.
+func (p *auditPrinter) both(list []backtest.Both) {
+	t := newTable("SUBJECT", "RATE", "WINDOW", "A FIRED", "A RESOLVED", "B FIRED", "B RESOLVED", "B AFTER A")
+	for _, both := range list[:min(len(list), p.top)] {
+		a, b := both.A[0], both.B[0]
+		t.row(a.First.SubjectKey, a.First.Rate, a.First.Window, moment(a.First.StartsAt), lastOf(both.A), moment(b.First.StartsAt), lastOf(both.B),
+			after(b.First.StartsAt.Sub(a.First.StartsAt)))
+	}
+	p.table("BOTH, in the order in which they fired", t, len(list))
+}
+
+// lastOf is when the last of a side's alerts resolved, and how many there were when it was not one.
+func lastOf(list []backtest.Episode) string {
+	text := resolvedAt(list[len(list)-1])
+	if len(list) > 1 {
+		text += " (" + count(len(list), "alert") + ")"
+	}
+	return text
+}
+
+func after(d time.Duration) string {
+	if d > 0 {
+		return "+" + d.String()
+	}
+	return d.String()
+}
