@@ -72,9 +72,10 @@ func New(o Options) *Audit {
 // Take takes the outcome of one record. What it holds may be reused afterwards.
 func (a *Audit) Take(r *event.Result) {
 	for i := range r.Events {
-		e := &r.Events[i]
-		x, counts := a.store.Sift(e, time.Time{})
-		a.count(e.Time.Unix(), x, counts)
+		if p, ok := a.store.Prepare(&r.Events[i], time.Time{}); ok { // nothing is late in a file
+			x, counts := a.store.Sift(&p)
+			a.count(p.Seconds, x, counts)
+		}
 	}
 	a.store.Note(r)
 }

@@ -12,9 +12,9 @@ import (
 	"sendwatch/internal/windows"
 )
 
-// pipeline makes n events of a sending pipeline over the given time: 50 tenants of different size, four sending addresses
+// stream makes n events of a sending pipeline over the given time: 50 tenants of different size, four sending addresses
 // each, campaigns, responses that come later than the mail. One tenant in ten has a bad list.
-func pipeline(n, recipients int, over time.Duration) []event.Event {
+func stream(n, recipients int, over time.Duration) []event.Event {
 	random := rand.New(rand.NewPCG(7, 7))
 	list := make([]event.Event, n)
 	for i := range list {
@@ -63,7 +63,7 @@ func BenchmarkAudit(b *testing.B) {
 		over   time.Duration
 	}{{1_000_000, 72 * time.Hour}, {3_000_000, 72 * time.Hour}, {1_000_000, time.Hour}} {
 		b.Run(fmt.Sprintf("events=%d/over=%s", c.events, c.over), func(b *testing.B) {
-			list := pipeline(c.events, 1_000_000, c.over)
+			list := stream(c.events, 1_000_000, c.over)
 			pack, _ := policy.Pack("dynamics-365")
 			o := options([]policy.Policy{pack}, windows.DefaultWindows())
 			b.ResetTimer()

@@ -20,7 +20,7 @@ import (
 func BenchmarkFile(b *testing.B) {
 	const events = 3_000_000
 	name := filepath.Join(b.TempDir(), "events.ndjson")
-	if err := writeEvents(name, pipeline(events, 1_000_000, 72*time.Hour)); err != nil {
+	if err := writeEvents(name, stream(events, 1_000_000, 72*time.Hour)); err != nil {
 		b.Fatal(err)
 	}
 	source := eventstream.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }}

@@ -11,43 +11,67 @@ import (
 // judging in another one. The events come in the same order as ever, and the answer is the same. Until wait has returned
 // nothing else may be called; after it, take may not.
 func (a *Audit) Pipeline() (take func(*event.Result), wait func()) {
-	const size, ahead = 1024, 4
-	type step struct {
-		second int64
-		sifted memstore.Sifted
-		counts bool
+	const together, ahead = 64, 32 // events that are sifted together; batches of them on their way
+	p := &pipeline{
+		a: a, full: make(chan []step, ahead), free: make(chan []step, ahead+1), done: make(chan struct{}),
+		prepared: make([]memstore.Prepared, 0, together),
 	}
-	full, free := make(chan []step, ahead), make(chan []step, ahead+2)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for steps := range full {
-			for i := range steps {
-				a.count(steps[i].second, steps[i].sifted, steps[i].counts)
-			}
-			free <- steps[:0]
+	for range ahead + 1 {
+		p.free <- make([]step, 0, together)
+	}
+	go p.judge()
+	return p.take, p.wait
+}
+
+type pipeline struct {
+	a          *Audit
+	prepared   []memstore.Prepared
+	full, free chan []step
+	done       chan struct{}
+}
+
+// step is an event that moves the clock and, unless it is a repeat, counts.
+type step struct {
+	second int64
+	sifted memstore.Sifted
+	counts bool
+}
+
+func (p *pipeline) judge() {
+	defer close(p.done)
+	for steps := range p.full {
+		for i := range steps {
+			p.a.count(steps[i].second, steps[i].sifted, steps[i].counts)
 		}
-	}()
-	for range ahead + 2 {
-		free <- make([]step, 0, size)
+		p.free <- steps[:0]
 	}
-	now := <-free
-	take = func(r *event.Result) {
-		for i := range r.Events {
-			e := &r.Events[i]
-			x, counts := a.store.Sift(e, time.Time{})
-			now = append(now, step{e.Time.Unix(), x, counts})
-			if len(now) == size {
-				full <- now
-				now = <-free
-			}
+}
+
+func (p *pipeline) take(r *event.Result) {
+	for i := range r.Events {
+		if x, ok := p.a.store.Prepare(&r.Events[i], time.Time{}); ok { // nothing is late in a file
+			p.prepared = append(p.prepared, x)
 		}
-		a.store.Note(r)
+		if len(p.prepared) == cap(p.prepared) {
+			p.sift()
+		}
 	}
-	wait = func() {
-		full <- now
-		close(full)
-		<-done
+	p.a.store.Note(r)
+}
+
+func (p *pipeline) sift() {
+	p.a.store.Prefetch(p.prepared)
+	steps := <-p.free
+	for i := range p.prepared {
+		x, counts := p.a.store.Sift(&p.prepared[i])
+		steps = append(steps, step{p.prepared[i].Seconds, x, counts})
 	}
-	return take, wait
+	p.full <- steps
+	p.prepared = p.prepared[:0]
+}
+
+func (p *pipeline) wait() {
+	p.sift()
+	close(p.full)
+	<-p.done
 }

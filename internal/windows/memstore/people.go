@@ -66,6 +66,16 @@ func (p *people) get(hash uint64) engagement.Recipient {
 	return engagement.NewRecipient()
 }
 
+// touch reads where the record of the recipient would be.
+func (p *people) touch(hash uint64) uint64 {
+	key := personKey(hash)
+	seg := &p.segs[key>>(64-4)]
+	if len(seg.slots) == 0 {
+		return 0
+	}
+	return seg.slots[int(key>>1)&(len(seg.slots)-1)].key
+}
+
 func (p *people) load(s *person) engagement.Recipient {
 	r := unpack(s.days)
 	if s.key&1 != 0 {

@@ -41,12 +41,9 @@ func sliceOf(seconds int64) int32 {
 	return int32(s)
 }
 
-// seen tells whether an event with this fingerprint is remembered, and remembers it unless its own time lies outside the
+// seen tells whether an event with this fingerprint, which is not 0, is remembered, and remembers it unless its own time lies outside the
 // horizon.
 func (r *repeats) seen(print uint64, seconds int64) bool {
-	if print == 0 {
-		print = 1
-	}
 	own := sliceOf(seconds)
 	seg := &r.segs[print>>(64-8)]
 	if seg.used >= len(seg.keys)/8*7 {
@@ -64,6 +61,15 @@ func (r *repeats) seen(print uint64, seconds int64) bool {
 	}
 	seg.slices[i] = own
 	return false
+}
+
+// touch reads where the fingerprint would be.
+func (r *repeats) touch(print uint64) uint64 {
+	seg := &r.segs[print>>(64-8)]
+	if print == 0 || len(seg.keys) == 0 {
+		return 0
+	}
+	return seg.keys[int(print)&(len(seg.keys)-1)]
 }
 
 // find returns the slot of the fingerprint, or the empty one where it belongs.

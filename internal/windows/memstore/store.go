@@ -34,7 +34,7 @@ type Store struct {
 	o    Options
 	hash maphash.Seed
 
-	// What Sift works on.
+	// What Prepare and Sift work on.
 	repeats   *repeats
 	tenants   map[string]*tenant
 	routes    map[uint64]*route
@@ -45,6 +45,7 @@ type Store struct {
 	newest    time.Time                   // likewise
 	totals    Totals
 	positions map[windows.Partition]*position
+	fetched   uint64
 
 	// What Tally works on.
 	subjects []*Subject
@@ -129,9 +130,65 @@ func (s *Store) Note(r *event.Result) {
 
 // Count is the whole of contract section 2 for one event: late, duplicate or counted, in this order.
 func (s *Store) Count(e *event.Event, now time.Time) {
-	if x, ok := s.Sift(e, now); ok {
+	p, ok := s.Prepare(e, now)
+	if !ok {
+		return
+	}
+	if x, ok := s.Sift(&p); ok {
 		s.Tally(x)
 	}
+}
+
+// Prepared is an event that is not late, as Sift needs it. It holds nothing of the event's texts.
+type Prepared struct {
+	Seconds   int64 // its time, since 1970
+	time      time.Time
+	print     uint64 // fingerprint, 0 for an event that is never a repeat
+	recipient uint64 // hash; meant for anything only when known
+	known     bool   // it has a recipient
+	kind      engagement.Kind
+	counters  uint32 // one bit each, without those by the recipient's state
+	route     *route
+}
+
+// Prepare is the first of three steps that make up Count. It is false for a late event, which is then done with. Sift and Tally
+// are the others. Prepare and Sift belong to one goroutine, Tally may go on in another: it shares nothing with them.
+// Everything else waits for all of them.
+func (s *Store) Prepare(e *event.Event, now time.Time) (Prepared, bool) {
+	if s.o.Late > 0 && now.Sub(e.Time) > s.o.Late {
+		s.totals.Late++
+		return Prepared{}, false
+	}
+	p := Prepared{
+		Seconds: e.Time.Unix(), time: e.Time, recipient: maphash.String(s.hash, e.Recipient),
+		known: s.o.Engagement != nil && e.Recipient != "", kind: engagement.KindOf(e), route: s.route(e),
+	}
+	if s.o.Horizon > 0 {
+		p.print = s.fingerprint(e, p.recipient)
+	}
+	first, second, two := windows.CountersOf(e)
+	p.counters = 1 << first
+	if two {
+		p.counters |= 1 << second
+	}
+	if first == windows.Delivered && p.route.reports {
+		p.counters |= 1 << windows.DeliveredReporting
+	}
+	return p, true
+}
+
+// Prefetch reads the memory that sifting these events will need, all at once: one after the other, each would have to wait for
+// it.
+func (s *Store) Prefetch(list []Prepared) {
+	var sum uint64
+	for i := range list {
+		p := &list[i]
+		sum += s.repeats.touch(p.print)
+		if t := p.route.tenant; t != nil && p.known {
+			sum += t.people.touch(p.recipient)
+		}
+	}
+	s.fetched += sum // so that no compiler leaves it out
 }
 
 // Sifted is an event that counts: for whom, when and as what.
@@ -141,30 +198,33 @@ type Sifted struct {
 	counters uint32 // one bit each
 }
 
-// Sift is the first half of Count: it finds out whether the event counts, and takes it into its recipient's record. The second
-// half is Tally, which may go on in another goroutine: the two share nothing. Everything else waits for both.
-func (s *Store) Sift(e *event.Event, now time.Time) (Sifted, bool) {
-	if s.o.Late > 0 && now.Sub(e.Time) > s.o.Late {
-		s.totals.Late++
+// Sift finds out whether an event is a repeat and, when it is none, takes it into its recipient's record. Events come in the
+// order in which they were prepared.
+func (s *Store) Sift(p *Prepared) (Sifted, bool) {
+	if p.print != 0 && s.repeats.seen(p.print, p.Seconds) {
+		s.totals.Duplicate++
 		return Sifted{}, false
 	}
-	seconds := e.Time.Unix()
-	recipient := maphash.String(s.hash, e.Recipient)
-	if s.o.Horizon > 0 {
-		if print, ok := s.fingerprint(e, recipient); ok && s.repeats.seen(print, seconds) {
-			s.totals.Duplicate++
-			return Sifted{}, false
-		}
-	}
 	s.totals.Counted++
-	if e.Time.After(s.newest) {
-		s.advance(e.Time, seconds)
+	if p.time.After(s.newest) {
+		s.advance(p.time, p.Seconds)
 	}
-	if s.oldest.IsZero() || e.Time.Before(s.oldest) {
-		s.oldest = e.Time
+	if s.oldest.IsZero() || p.time.Before(s.oldest) {
+		s.oldest = p.time
 	}
-	r := s.route(e)
-	return Sifted{seconds, r, s.countersOf(e, r, recipient, seconds)}, true
+	if p.route.tenant == nil {
+		p.route.tenant = s.tenant(p.route.values[windows.Tenant])
+	}
+	return Sifted{p.Seconds, p.route, p.counters | s.see(p)}, true
+}
+
+func (s *Store) tenant(name string) *tenant {
+	t := s.tenants[name]
+	if t == nil {
+		t = &tenant{name: name}
+		s.tenants[name] = t
+	}
+	return t
 }
 
 // Tally counts a sifted event for all its subjects.
@@ -213,34 +273,6 @@ func quotasOf(counters uint32) (first, second int) {
 	return -1, -1
 }
 
-// countersOf says which counters the event adds 1 to, and takes it into its recipient's record.
-func (s *Store) countersOf(e *event.Event, r *route, recipient uint64, seconds int64) uint32 {
-	first, second, two := windows.CountersOf(e)
-	add := uint32(1) << first
-	if two {
-		add |= 1 << second
-	}
-	state, suppressed := s.recipient(r.tenant, e, recipient, seconds)
-	if first != windows.Delivered {
-		return add
-	}
-	if r.reports {
-		add |= 1 << windows.DeliveredReporting
-	}
-	switch state {
-	case engagement.Engaged:
-		add |= 1 << windows.DeliveredEngaged
-	case engagement.New:
-		add |= 1 << windows.DeliveredNew
-	case engagement.Unengaged:
-		add |= 1 << windows.DeliveredUnengaged
-	}
-	if suppressed {
-		add |= 1 << windows.DeliveredSuppressed
-	}
-	return add
-}
-
 func (s *Store) advance(t time.Time, seconds int64) {
 	s.newest = t
 	s.repeats.advance(seconds)
@@ -250,34 +282,47 @@ func (s *Store) advance(t time.Time, seconds int64) {
 	}
 }
 
-// fingerprint hashes what makes two events the same: type, recipient and id; without an id the message and the time. It is
-// false for an event that has neither.
-func (s *Store) fingerprint(e *event.Event, recipient uint64) (uint64, bool) {
+// fingerprint hashes what makes two events the same: type, recipient and id; without an id the message and the time. It is 0
+// for an event that has neither.
+func (s *Store) fingerprint(e *event.Event, recipient uint64) uint64 {
 	h := mix(recipient, uint64(e.Type))
 	switch {
 	case e.ID != "":
-		return mix(h, maphash.String(s.hash, e.ID)), true
+		h = mix(h, maphash.String(s.hash, e.ID))
 	case e.MessageID != "":
 		h = mix(h, maphash.String(s.hash, e.MessageID))
 		h = mix(h, uint64(e.Time.Unix()))
-		return mix(h, uint64(e.Time.Nanosecond())+1), true
+		h = mix(h, uint64(e.Time.Nanosecond())+1)
+	default:
+		return 0
 	}
-	return 0, false
+	return max(h, 1)
 }
 
-// recipient takes the event into its recipient's record. For a delivery it returns the recipient's state on that day and
-// whether it came too long after an unsubscribe or complaint.
-func (s *Store) recipient(t *tenant, e *event.Event, hash uint64, seconds int64) (engagement.State, bool) {
-	if s.o.Engagement == nil || e.Recipient == "" {
-		return engagement.Unknown, false
+// see takes the event into its recipient's record. For a delivery it returns the counters that the recipient's state on that
+// day adds to.
+func (s *Store) see(p *Prepared) uint32 {
+	if !p.known {
+		return 0
 	}
-	kind, at := engagement.KindOf(e), engagement.InstantOf(e.Time)
-	b := s.boundsOf(engagement.Day(windows.Day.BucketOf(seconds)))
-	r := t.people.see(hash, kind, at, b, s.forgotten)
-	if e.Type != event.Delivery {
-		return engagement.Unknown, false
+	at, b := engagement.InstantOf(p.time), s.boundsOf(engagement.Day(windows.Day.BucketOf(p.Seconds)))
+	r := p.route.tenant.people.see(p.recipient, p.kind, at, b, s.forgotten)
+	if p.counters&(1<<windows.Delivered) == 0 {
+		return 0
 	}
-	return r.State(b), r.SuppressedFor(at, s.o.Engagement.HonourWithin)
+	var add uint32
+	switch r.State(b) {
+	case engagement.Engaged:
+		add = 1 << windows.DeliveredEngaged
+	case engagement.New:
+		add = 1 << windows.DeliveredNew
+	case engagement.Unengaged:
+		add = 1 << windows.DeliveredUnengaged
+	}
+	if r.SuppressedFor(at, s.o.Engagement.HonourWithin) {
+		add |= 1 << windows.DeliveredSuppressed
+	}
+	return add
 }
 
 func (s *Store) boundsOf(d engagement.Day) *engagement.Bounds {

@@ -130,9 +130,9 @@ func hourOf(minute int64) int64 { return windows.Hour.BucketOf(minute * windows.
 // route is all that follows from the dimensions of an event: the same for every event with the same values.
 type route struct {
 	values   [windows.NumDimensions]string // only those that a combination uses
-	tenant   *tenant
-	reports  bool   // its provider sends complaint reports
-	next     *route // another one with the same hash
+	tenant   *tenant                       // once anything was counted
+	reports  bool                          // its provider sends complaint reports
+	next     *route                        // another one with the same hash
 	resolved bool
 	subjects []*Subject // once resolved
 }
@@ -178,11 +178,6 @@ func (s *Store) newRoute(h uint64, values *[windows.NumDimensions]string) *route
 	s.routes[h] = r
 	for d, v := range values {
 		r.values[d] = string(append([]byte(nil), v...)) // values may alias the decoder's buffer
-	}
-	name := r.values[windows.Tenant]
-	if r.tenant = s.tenants[name]; r.tenant == nil {
-		r.tenant = &tenant{name: name}
-		s.tenants[name] = r.tenant
 	}
 	r.reports = s.o.Providers.Reports(r.values[windows.Provider])
 	return r
