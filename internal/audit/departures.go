@@ -6,41 +6,45 @@ import (
 	"sendwatch/internal/windows"
 )
 
-// departures are the minutes that lay in the fine lines' windows and exposure spans at a look, and will leave them one by one.
-// What is counted later leaves later, so that they hold until the window that is shortest has passed. They are noted when the
-// first minute after the look ends; what came for earlier minutes meanwhile is then in what was counted since, and in what
-// leaves.
+// departures are the minutes that leave the fine lines' windows and exposure spans one by one until the hour ends, when the
+// next look is due. What is counted after the look leaves later, so that they hold unless a window is shorter than an hour.
+// They are noted when the first minute after the look ends; what came for earlier minutes meanwhile is then in what was
+// counted since, and in what leaves.
 type departures struct {
-	from    int64   // the minute of the look; unknown before they are noted
+	from  int64       // the minute of the look; unknown before they are noted
+	spans []departing // by the sheet's minutes
+}
+
+// departing are the departures from all spans of one length.
+type departing struct {
 	buckets []int64 // those with anything in them
 	counts  []int64 // numerator and denominator of each fine line, for each bucket
-	next    []int   // by the sheet's minutes: the first that has not left those spans
+	next    int     // the first that has not left
 }
 
 // unknown is a minute that no look was in.
 const unknown = math.MinInt64
 
-// depart notes what can leave from this minute on.
+// depart notes what leaves after this minute.
 func (g *ledger) depart(minute int64) {
 	d := &g.departures
-	*d = departures{from: minute, buckets: d.buckets[:0], counts: d.counts[:0], next: d.next[:0]}
-	var longest int64
-	for _, length := range g.sheet.minutes {
-		longest = max(longest, length)
+	d.from = minute
+	if d.spans == nil {
+		d.spans = make([]departing, len(g.sheet.minutes))
 	}
-	for bucket, counts := range g.sub.Series().Buckets(windows.Span{Step: windows.Minute, First: minute - longest + 1, Last: minute}) {
-		d.buckets = append(d.buckets, bucket)
-		for _, i := range g.sheet.fineLines {
-			numerator, denominator := g.sheet.lines[i].formula.Of(counts)
-			d.counts = append(d.counts, numerator, denominator)
+	series := g.sub.Series()
+	left := 60 - mod(minute, 60) // minutes until the hour ends
+	for n, length := range g.sheet.minutes {
+		s := &d.spans[n]
+		*s = departing{buckets: s.buckets[:0], counts: s.counts[:0]}
+		first := minute - length + 1
+		for bucket, counts := range series.Buckets(windows.Span{Step: windows.Minute, First: first, Last: min(first+left, minute)}) {
+			s.buckets = append(s.buckets, bucket)
+			for _, i := range g.sheet.fineLines {
+				numerator, denominator := g.sheet.lines[i].formula.Of(counts)
+				s.counts = append(s.counts, numerator, denominator)
+			}
 		}
-	}
-	for _, length := range g.sheet.minutes {
-		i := 0
-		for i < len(d.buckets) && d.buckets[i] <= minute-length {
-			i++
-		}
-		d.next = append(d.next, i)
 	}
 }
 
@@ -48,13 +52,17 @@ func (g *ledger) depart(minute int64) {
 // can tell.
 func (g *ledger) leave(minute int64) (known, anything bool) {
 	d := &g.departures
+	if minute-mod(minute, 60) > d.from {
+		return false, false // what was noted ends with its hour
+	}
 	for n, length := range g.sheet.minutes {
 		if minute-length >= d.from {
 			return false, false
 		}
-		for ; d.next[n] < len(d.buckets) && d.buckets[d.next[n]] <= minute-length; d.next[n]++ {
+		s := &d.spans[n]
+		for ; s.next < len(s.buckets) && s.buckets[s.next] <= minute-length; s.next++ {
 			anything = true
-			row := d.counts[2*len(g.sheet.fineLines)*d.next[n]:]
+			row := s.counts[2*len(g.sheet.fineLines)*s.next:]
 			for f, i := range g.sheet.fineLines {
 				g.sheet.lines[i].leave(&g.tracks[i], length, row[2*f], row[2*f+1])
 			}
