@@ -33,7 +33,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 a limit is brea
 	}
 	add("serve", newRunCommand(), newIngestCommand(), newDemoCommand(), newSimulateCommand())
 	add("ask", newRatesCommand(), newAlertsCommand(), newEngagementCommand(), newRecipientsCommand(), newAudienceCommand(), newTailCommand())
-	add("files", newAuditCommand(), newBacktestCommand(), newDecodeCommand())
+	add("files", newAuditCommand(), newBacktestCommand(), newTestPolicyCommand(), newDecodeCommand())
 	add("check", newCheckConfigCommand(), newDoctorCommand(), newHealthcheckCommand(), newStartAnewCommand(), newForgetCommand())
 	root.AddCommand(newVersionCommand())
 	return root, started

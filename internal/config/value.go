@@ -127,10 +127,10 @@ func (v value) mapping(known map[string]func(value), order []string) bool {
 	v.r.eachKey(v.path, v.node, func(name string, key, node *yaml.Node) {
 		read, ok := known[name]
 		if !ok {
-			v.r.unknown(place{line: key.Line, env: v.env}, v.path+"."+name, order)
+			v.r.unknown(place{line: key.Line, env: v.env}, join(v.path, name), order)
 			return
 		}
-		read(v.sub(v.path+"."+name, v.allowed, node))
+		read(v.sub(join(v.path, name), v.allowed, node))
 	})
 	return true
 }
