@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -57,5 +59,36 @@ func TestRuleTestsExitStatus(t *testing.T) {
 				t.Errorf("exit %d, want %d\n%s\nwant\n%s\non standard error %s", code, c.code, stdout, c.stdout, stderr)
 			}
 		})
+	}
+}
+
+// TestTheExamplesOfTheDocs runs what docs/BACKTEST.md and docs/PROVIDERS.md show.
+func TestTheExamplesOfTheDocs(t *testing.T) {
+	example := func(doc, begins string) string {
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, found := strings.Cut(string(text), "```yaml\n"+begins)
+		block, _, closed := strings.Cut(after, "```")
+		if !found || !closed {
+			t.Fatalf("%s has no example that begins with %s", doc, begins)
+		}
+		return begins + block
+	}
+	tests, formats := example("BACKTEST.md", "policy:"), example("PROVIDERS.md", "formats:")
+	t.Chdir(decodeFiles(t, map[string]string{
+		"tests.yaml": tests, "mine.yaml": "name: mine\nlimits: [{rate: bounce, below: 3%, windows: [24h]}]\n", "monitor.yaml": formats,
+		"payload.json": `{"schema":"acme-mail","version":1,"events":[{"kind":"hard","at":1772439304,"to":[{"address":"a@b.c"}],"reason":"full"}]}`,
+	}))
+	for args, says := range map[string]string{
+		"test-policy tests.yaml":                                  "tests.yaml: 1 test, good",
+		"check-config monitor.yaml":                               "monitor.yaml: good",
+		"decode --format acme --config monitor.yaml payload.json": `{"type":"bounce","time":"2026-03-02T08:15:04Z","recipient":"a@b.c","tenant":"house","bounce":{"class":"soft"}}`,
+	} {
+		code, stdout, stderr := runMonitor(t.Context(), nil, strings.Fields(args)...)
+		if code != exitOK || stdout != says+"\n" {
+			t.Errorf("%s: exit %d\n%s%s", args, code, stdout, stderr)
+		}
 	}
 }

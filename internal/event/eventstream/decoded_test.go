@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ type outcomes struct {
 	list   []event.Result
 	at     int64
 	broken error
-	closed *int
+	closed *atomic.Int64
 }
 
 func (o *outcomes) Next(time.Time) (event.Result, error) {
@@ -33,11 +34,11 @@ func (o *outcomes) Next(time.Time) (event.Result, error) {
 }
 
 func (o *outcomes) Number() int64 { return o.at - 1 + 1<<40 }
-func (o *outcomes) Close()        { *o.closed++ }
+func (o *outcomes) Close()        { o.closed.Add(1) }
 
 // TestDecodedSources says that sources which are no files come in the same order as files, and are closed.
 func TestDecodedSources(t *testing.T) {
-	closed := 0
+	var closed atomic.Int64
 	send := func(id string, second int) event.Result {
 		return event.Result{Events: []event.Event{{Type: event.Send, ID: id, Time: now.Add(time.Duration(second-3600) * time.Second)}}}
 	}
@@ -52,13 +53,13 @@ func TestDecodedSources(t *testing.T) {
 		Source{Name: "p2", Decoded: func(context.Context) (Outcomes, error) { return nil, errors.New("never there") }},
 	)
 	want := "p2: failed: never there|1|p0:1099511627777: not_json|ignored 1|2|3|4|5|6|p1: failed: away"
-	if joined := strings.ReplaceAll(idsOf(got), " ", "|"); joined != strings.ReplaceAll(want, " ", "|") || closed != 2 {
-		t.Errorf("got %s, %d closed\nwant %s", joined, closed, want)
+	if joined := strings.ReplaceAll(idsOf(got), " ", "|"); joined != strings.ReplaceAll(want, " ", "|") || closed.Load() != 2 {
+		t.Errorf("got %s, %d closed\nwant %s", joined, closed.Load(), want)
 	}
 }
 
 func TestManyDecodedRecords(t *testing.T) {
-	closed := 0
+	var closed atomic.Int64
 	var list []event.Result
 	for i := range 10_000 {
 		list = append(list, event.Result{Events: []event.Event{{Type: event.Send, ID: fmt.Sprint("e", i), Time: now.Add(-time.Hour)}}})
