@@ -73,19 +73,18 @@ func New(o Options) *Audit {
 func (a *Audit) Take(r *event.Result) {
 	for i := range r.Events {
 		if p, ok := a.store.Prepare(&r.Events[i], time.Time{}); ok { // nothing is late in a file
-			x, counts := a.store.Sift(&p)
-			a.count(p.Seconds, x, counts)
+			if x, counts := a.store.Sift(&p); counts {
+				a.count(x)
+			}
 		}
 	}
 	a.store.Note(r)
 }
 
 // count moves the clock to an event's second and counts the event.
-func (a *Audit) count(second int64, x memstore.Sifted, counts bool) {
-	a.advance(second)
-	if counts {
-		a.store.Tally(x)
-	}
+func (a *Audit) count(x memstore.Sifted) {
+	a.advance(x.Seconds)
+	a.store.Tally(x)
 }
 
 // advance moves the clock to an event's second, after judging all moments that lie before it.
@@ -201,7 +200,8 @@ func (a *Audit) endMinute(now time.Time, minute int64) {
 				}
 				known, anything = g.leave(minute)
 			}
-			if !known || anything && !g.quiet(false) && !g.quiet(true) {
+			// Whether the hour would do is asked now and then only: it rarely would, so shortly after it did not.
+			if !known || anything && (minute%8 != 0 || !g.quiet(false)) && !g.quiet(true) {
 				a.look(g, now)
 			}
 		}

@@ -170,7 +170,12 @@ func (b *brute) noteWorst(row policy.Row, now time.Time) {
 }
 
 func (b *brute) take(e event.Event) {
-	s := e.Time.Unix()
+	p, _ := b.store.Prepare(&e, time.Time{})
+	x, counts := b.store.Sift(&p)
+	if !counts {
+		return
+	}
+	s := x.Seconds
 	if !b.started {
 		b.started, b.second = true, s
 	}
@@ -181,13 +186,11 @@ func (b *brute) take(e event.Event) {
 		}
 		b.second = s
 	}
-	b.store.Count(&e, time.Time{})
+	b.store.Tally(x)
 }
 
 func (b *brute) finish() {
-	if to := b.store.Newest().Unix(); to == b.second { // else the newest events were repeats
-		b.judge(to, false)
-	}
+	b.judge(b.second, false)
 	b.judge(b.second+1, true)
 }
 

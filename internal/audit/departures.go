@@ -32,13 +32,12 @@ func (g *ledger) depart(minute int64) {
 	if d.spans == nil {
 		d.spans = make([]departing, len(g.sheet.minutes))
 	}
-	series := g.sub.Series()
 	left := 60 - mod(minute, 60) // minutes until the hour ends
 	for n, length := range g.sheet.minutes {
 		s := &d.spans[n]
 		*s = departing{buckets: s.buckets[:0], counts: s.counts[:0]}
 		first := minute - length + 1
-		for bucket, counts := range series.Buckets(windows.Span{Step: windows.Minute, First: first, Last: min(first+left, minute)}) {
+		for bucket, counts := range g.sub.Minutes(first, min(first+left, minute)) {
 			s.buckets = append(s.buckets, bucket)
 			for _, i := range g.sheet.fineLines {
 				numerator, denominator := g.sheet.lines[i].formula.Of(counts)

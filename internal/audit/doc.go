@@ -5,10 +5,11 @@
 //
 // # The clock
 //
-// The clock is the data's own: the newest time of an event so far, which never goes back. Rates are judged at the end of every
-// second that has events, and whenever a bucket ends: at 08:15:01 when an event happened at 08:15:00.2, and at every full
-// minute. An event that is older than the clock counts in the bucket of its own time, as everywhere, and is judged with the
-// second that the clock is in. The same events in the same order always give the same answer, to the byte.
+// The clock is the data's own: the newest time of an event that counted so far, which never goes back; a repeat does not move
+// it. Rates are judged at the end of every second that has events, and whenever a bucket ends: at 08:15:01 when an event
+// happened at 08:15:00.2, and at every full minute. An event that is older than the clock counts in the bucket of its own time,
+// as everywhere, and is judged with the second that the clock is in. The same events in the same order always give the same
+// answer, to the byte.
 //
 // Rates at the end are those at the newest event time: a log of one whole day ends within that day, not with the first empty
 // bucket of the next one.

@@ -13,11 +13,11 @@ import (
 func (a *Audit) Pipeline() (take func(*event.Result), wait func()) {
 	const together, ahead = 64, 32 // events that are sifted together; batches of them on their way
 	p := &pipeline{
-		a: a, full: make(chan []step, ahead), free: make(chan []step, ahead+1), done: make(chan struct{}),
+		a: a, full: make(chan []memstore.Sifted, ahead), free: make(chan []memstore.Sifted, ahead+1), done: make(chan struct{}),
 		prepared: make([]memstore.Prepared, 0, together),
 	}
 	for range ahead + 1 {
-		p.free <- make([]step, 0, together)
+		p.free <- make([]memstore.Sifted, 0, together)
 	}
 	go p.judge()
 	return p.take, p.wait
@@ -26,24 +26,17 @@ func (a *Audit) Pipeline() (take func(*event.Result), wait func()) {
 type pipeline struct {
 	a          *Audit
 	prepared   []memstore.Prepared
-	full, free chan []step
+	full, free chan []memstore.Sifted
 	done       chan struct{}
-}
-
-// step is an event that moves the clock and, unless it is a repeat, counts.
-type step struct {
-	second int64
-	sifted memstore.Sifted
-	counts bool
 }
 
 func (p *pipeline) judge() {
 	defer close(p.done)
-	for steps := range p.full {
-		for i := range steps {
-			p.a.count(steps[i].second, steps[i].sifted, steps[i].counts)
+	for sifted := range p.full {
+		for _, x := range sifted {
+			p.a.count(x)
 		}
-		p.free <- steps[:0]
+		p.free <- sifted[:0]
 	}
 }
 
@@ -61,12 +54,13 @@ func (p *pipeline) take(r *event.Result) {
 
 func (p *pipeline) sift() {
 	p.a.store.Prefetch(p.prepared)
-	steps := <-p.free
+	sifted := <-p.free
 	for i := range p.prepared {
-		x, counts := p.a.store.Sift(&p.prepared[i])
-		steps = append(steps, step{p.prepared[i].Seconds, x, counts})
+		if x, counts := p.a.store.Sift(&p.prepared[i]); counts {
+			sifted = append(sifted, x)
+		}
 	}
-	p.full <- steps
+	p.full <- sifted
 	p.prepared = p.prepared[:0]
 }
 

@@ -43,12 +43,10 @@ func (a *Audit) Finish() *Report {
 	if !a.started {
 		return r
 	}
-	if !r.To.IsZero() && r.To.Unix() == a.second { // else repeats went on, and the end has been judged
-		// The rates at the end are readings like all others, and may be the worst.
-		a.kept = a.o.Retention.At(r.To)
-		for _, sub := range a.store.Subjects() {
-			a.look(a.ledger(sub), r.To)
-		}
+	// The rates at the end are readings like all others, and may be the worst.
+	a.kept = a.o.Retention.At(r.To)
+	for _, sub := range a.store.Subjects() {
+		a.look(a.ledger(sub), r.To)
 	}
 	a.judge(a.second + 1)
 	r.Alerts, r.Subjects = a.records, len(a.store.Subjects())

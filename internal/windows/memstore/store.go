@@ -242,7 +242,7 @@ func (s *Store) Tally(x Sifted) {
 		if sub.minute != minute {
 			sub.turn(minute)
 		}
-		sub.early = sub.early || early
+		sub.early, sub.fresh = sub.early || early, true
 		for _, c := range add {
 			sub.pending[c]++
 		}

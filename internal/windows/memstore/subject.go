@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"hash/maphash"
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -24,6 +25,8 @@ type Subject struct {
 	settled [windows.NumCounters]uint32 // of the hour: what is in the series' minutes, not yet in its hours and days
 	since   windows.Counts              // of all buckets, without pending, since ResetSince
 	early   bool
+	fresh   bool // something is pending
+	stale   bool // something is settled, and not in hours and days
 	quota   [numQuotas]int32
 	due     bool
 }
@@ -64,6 +67,12 @@ func (s *Subject) Series() *windows.Series {
 	return s.series
 }
 
+// Minutes goes over the minutes from one bucket to another, both included, that hold anything. It costs less than Series.
+func (s *Subject) Minutes(first, last int64) iter.Seq2[int64, *windows.Counts] {
+	s.settleMinute()
+	return s.series.Buckets(windows.Span{Step: windows.Minute, First: first, Last: last})
+}
+
 // Since is what was counted since the last ResetSince, whatever the bucket, as far as rates read it.
 type Since struct {
 	Delivered, Reporting, Suppressed, Engaged int64
@@ -98,8 +107,10 @@ func (s *Subject) turn(minute int64) {
 
 // settleMinute moves what is pending into the series' minutes.
 func (s *Subject) settleMinute() {
-	hour := hourOf(s.minute)
-	if hour != s.hour {
+	if !s.fresh {
+		return
+	}
+	if hour := hourOf(s.minute); hour != s.hour {
 		s.settleHour()
 		s.hour = hour
 	}
@@ -111,10 +122,14 @@ func (s *Subject) settleMinute() {
 			s.pending[i] = 0
 		}
 	}
+	s.fresh, s.stale = false, true
 }
 
 // settleHour moves what is settled into the series' hours and days.
 func (s *Subject) settleHour() {
+	if !s.stale {
+		return
+	}
 	day := windows.Day.BucketOf(s.hour * windows.Hour.Seconds())
 	for i, n := range s.settled {
 		if n != 0 {
@@ -123,6 +138,7 @@ func (s *Subject) settleHour() {
 			s.settled[i] = 0
 		}
 	}
+	s.stale = false
 }
 
 func hourOf(minute int64) int64 { return windows.Hour.BucketOf(minute * windows.Minute.Seconds()) }
