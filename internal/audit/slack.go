@@ -69,7 +69,7 @@ func (l *line) slack(t *track, s span) (more, volume int64) {
 func (l *line) tooFew(s span) (more, volume int64) {
 	limit := l.rule.Limit
 	a, b := limit.Below.A, limit.Below.B
-	if s.kLow <= 0 || s.eLow < limit.MinVolume || a >= maxExact || b >= maxExact {
+	if s.kLow <= 0 || a >= maxExact || b >= maxExact {
 		return -1, -1
 	}
 	volume = endless
