@@ -181,3 +181,36 @@ func drain(b *testing.B, s *Store, batch int) {
 	}
 	b.ReportMetric(cpu*1e9/float64(b.N), "redis-cpu-ns/op")
 }
+
+// BenchmarkSeries reads what the rates of one busy subject take, as an answer over HTTP does.
+func BenchmarkSeries(b *testing.B) {
+	server := testparts.Redis(b, testparts.RedisOptions{})
+	o := options(b)
+	o.Horizon, o.Engagement = 0, nil
+	s := open(b, connect(b, server.Addr), o)
+	l := newLoad(10_000, 10*24*time.Hour/500_000)
+	f := s.NewFold()
+	result := event.Result{Events: make([]event.Event, 1)}
+	for at, begin := int64(0), int64(-1); at < 500_000; begin = at {
+		f.Start(p0, []int64{begin})
+		for range 20_000 {
+			l.next(&result.Events[0])
+			f.Add(p0, at, &result, l.at)
+			at++
+		}
+		if err := s.Apply(b.Context(), f); err != nil {
+			b.Fatal(err)
+		}
+		f.Reset()
+	}
+	for _, subject := range []string{"all", "tenant=tenant-01"} {
+		b.Run(subject, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Series(b.Context(), subject, s.Kept(l.at)...); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

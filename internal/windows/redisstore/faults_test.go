@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,14 @@ import (
 )
 
 var p0 = windows.Partition{Topic: "mail.events"}
+
+// seeds is how many of n seeds a test tries: all of them when there is time.
+func seeds(n int) int {
+	if testing.Short() {
+		return n / 4
+	}
+	return n
+}
 
 // dump reads every key below the prefix, as far as tests compare them.
 func dump(t testing.TB, client redis.UniversalClient, prefix string) map[string]string {
@@ -118,16 +127,16 @@ func TestApplyAgainAfterALostAnswer(t *testing.T) {
 		r := newRig(t, client, o)
 		s := newStream(2, 60)
 		fail := errors.New("the line is dead")
-		n := 0
+		var sent atomic.Int64
 		trips := trip{
 			before: func(cmd redis.Cmder) error {
-				if n++; cmd.Name() == "evalsha" && n > 0 && n%7 == 3 {
+				if n := sent.Add(1); cmd.Name() == "evalsha" && n > 0 && n%7 == 3 {
 					return fail
 				}
 				return nil
 			},
 			after: func(cmd redis.Cmder) error {
-				if cmd.Name() == "evalsha" && n > 0 && n%5 == 2 {
+				if n := sent.Load(); cmd.Name() == "evalsha" && n > 0 && n%5 == 2 {
 					return fail
 				}
 				return nil
@@ -157,7 +166,7 @@ func TestApplyAgainAfterALostAnswer(t *testing.T) {
 		if failed < 10 {
 			t.Errorf("only %d failures", failed)
 		}
-		n = -1 << 40
+		sent.Store(-1 << 40)
 		r.check(spansFrom(t0.AddDate(0, 0, -2), s.at.Add(2*time.Hour)), s.tenants, s.recipients)
 	})
 }
@@ -165,7 +174,7 @@ func TestApplyAgainAfterALostAnswer(t *testing.T) {
 // A process dies between shards; the next one goes on where each of them is.
 func TestCrashBetweenShards(t *testing.T) {
 	onAll(t, func(t *testing.T, client redis.UniversalClient) {
-		for seed := range uint64(8) {
+		for seed := range uint64(seeds(8)) {
 			o := options(t)
 			o.Prefix += fmt.Sprint(seed)
 			o.Shards, o.BucketEntries = 8, 5
@@ -179,10 +188,11 @@ func TestCrashBetweenShards(t *testing.T) {
 			r.next[p0] = int64(len(log))
 			for round := 0; ; round++ {
 				// Each process dies after some scripts, whatever they were for.
-				left := 14 + int(seed+uint64(round)*3)%17
+				var left atomic.Int64
+				left.Store(14 + int64(seed+uint64(round)*3)%17)
 				dying := connect(t, addressOf(client))
 				dying.AddHook(trip{before: func(cmd redis.Cmder) error {
-					if left--; left < 0 {
+					if left.Add(-1) < 0 {
 						return errors.New("dead")
 					}
 					return nil

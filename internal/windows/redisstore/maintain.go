@@ -30,7 +30,8 @@ func (s *Store) maintain(ctx context.Context, sh *shard) {
 	for k, letter := range [numKinds]string{recipients: "r", prints: "d"} {
 		for range splitSteps {
 			l := sh.layout[k]
-			want := (sh.entries[k] + int64(s.o.BucketEntries) - 1) / int64(s.o.BucketEntries)
+			mean := s.o.bucketEntries(kind(k))
+			want := (sh.entries[k] + mean - 1) / mean
 			if want <= l.buckets() || l.bits >= mostBits {
 				break
 			}

@@ -64,9 +64,20 @@ type Options struct {
 	AcceptNewKey bool
 
 	FeedBytes int64 // cap of the change feed over all shards; 64 MiB when zero
-	// BucketEntries is how many recipients or fingerprints share a key on average before there are more keys; 96 when zero.
-	// More save memory and cost time.
+	// BucketEntries is how many recipients or fingerprints share a key on average before there are more keys. When zero, 96 and
+	// 160: more save memory and cost time, and a fingerprint has less room for its share of a key.
 	BucketEntries int
+}
+
+// bucketEntries is how many entries of a kind a bucket holds on average.
+func (o *Options) bucketEntries(k kind) int64 {
+	switch {
+	case o.BucketEntries > 0:
+		return int64(o.BucketEntries)
+	case k == prints:
+		return 160
+	}
+	return 96
 }
 
 var prefixForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
@@ -77,9 +88,6 @@ func (o *Options) fill() error {
 	}
 	if o.FeedBytes <= 0 {
 		o.FeedBytes = 64 << 20
-	}
-	if o.BucketEntries <= 0 {
-		o.BucketEntries = 96
 	}
 	var all []error
 	if !prefixForm.MatchString(o.Prefix) {
