@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"sendwatch/internal/event/record"
 )
 
 // audienceAnswer is what an audience check answers.
@@ -40,8 +43,8 @@ func newAudienceCheckCommand() *cobra.Command {
 	check := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a list of addresses before mailing it",
-		Long: `Check a list of addresses (one a line, or CSV with a column named email; "-" is standard input) against what is known of a
-tenant's recipients. The list is streamed: it may be of any length. The exit status is 3 when the share of addresses that are
+		Long: `Check a list of addresses (one a line, or CSV with a column named email; .gz and .zst too; "-" is standard input) against what is
+known of a tenant's recipients. The list is streamed: it may be of any length. The exit status is 3 when the share of addresses that are
 neither engaged nor new, or of suppressed ones, is above its bound.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,7 +54,7 @@ neither engaged nor new, or of suppressed ones, is above its bound.`,
 			}
 			defer list.Close()
 			bar := newProgress(cmd, "checking", size)
-			body, err := c.do(cmd.Context(), http.MethodPost, "/api/v1/audience/check", setQuery("tenant", tenant), contentTypeOf(args[0]), bar.reader(list))
+			body, err := postList(cmd.Context(), &c, tenant, contentTypeOf(args[0]), bar.reader(list))
 			bar.done()
 			if err != nil {
 				return err
@@ -67,6 +70,15 @@ neither engaged nor new, or of suppressed ones, is above its bound.`,
 	f.Float64Var(&maxUnengaged, "max-unengaged", 20, "percent of the valid addresses that may be unengaged or unknown")
 	f.Float64Var(&maxSuppressed, "max-suppressed", 0, "percent of the valid addresses that may have unsubscribed or complained")
 	return check
+}
+
+// postList sends a list as it is inside its packing, which the request closes when it is done with it.
+func postList(ctx context.Context, c *client, tenant, contentType string, list io.Reader) (io.ReadCloser, error) {
+	content, err := record.Unpack(list)
+	if err != nil {
+		return nil, err
+	}
+	return c.do(ctx, http.MethodPost, "/api/v1/audience/check", setQuery("tenant", tenant), contentType, content)
 }
 
 func openList(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
@@ -86,7 +98,9 @@ func openList(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
 }
 
 func contentTypeOf(name string) string {
-	if strings.HasSuffix(strings.ToLower(name), ".csv") {
+	name = strings.ToLower(name)
+	name = strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+	if strings.HasSuffix(name, ".csv") {
 		return "text/csv"
 	}
 	return "text/plain"

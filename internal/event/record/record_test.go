@@ -124,7 +124,30 @@ func TestUnpack(t *testing.T) {
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: error %v, differs: %v", name, err, diff != "")
 		}
+		if whole := unpackAll(t, file); whole != text {
+			t.Errorf("%s: unpacked to %d bytes, want the %d that were packed", name, len(whole), len(text))
+		}
 	}
+	if whole := unpackAll(t, []byte("as it is")); whole != "as it is" {
+		t.Errorf("a file without packing became %q", whole)
+	}
+	if _, err := Unpack(bytes.NewReader(gzipped(text)[:5])); err == nil {
+		t.Error("a broken file was unpacked")
+	}
+}
+
+func unpackAll(t *testing.T, file []byte) string {
+	t.Helper()
+	content, err := Unpack(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer content.Close()
+	all, err := io.ReadAll(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(all)
 }
 
 // TestBroken checks that a broken packing is told in words, wherever it breaks, and that the lines before the break are

@@ -34,6 +34,25 @@ func (t *tracked) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Unpack gives what a file holds, whole and uncut: unpacked when its first bytes say gzip or zstd, else as it is. Closing
+// frees what unpacking holds and does not close the file. The error tells of a file that cannot be read, or is broken inside
+// its packing. It is for one goroutine at a time.
+func Unpack(file io.Reader) (io.ReadCloser, error) {
+	u := &unpacker{}
+	if err := u.open(file); err != nil {
+		u.close()
+		return nil, err
+	}
+	return unpacked{u}, nil
+}
+
+type unpacked struct{ *unpacker }
+
+func (u unpacked) Close() error {
+	u.close()
+	return nil
+}
+
 func (u *unpacker) open(file io.Reader) error {
 	u.file = tracked{Reader: file}
 	packed := bufio.NewReaderSize(&u.file, 1<<16)
