@@ -99,7 +99,9 @@ func TestLookUpMistakes(t *testing.T) {
 		}
 	}
 	h.refuse(http.StatusUnsupportedMediaType, http.MethodPost, path, "{}", "Content-Type", "text/plain")
-	h.refuse(http.StatusUnsupportedMediaType, http.MethodPost, path, "{}")
+	for _, unsaid := range []string{"", "application/x-www-form-urlencoded"} { // as curl -d sends it
+		h.refuse(http.StatusBadRequest, http.MethodPost, path, "{}", "Content-Type", unsaid)
+	}
 }
 
 func TestPathsAndMethods(t *testing.T) {

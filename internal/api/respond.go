@@ -42,7 +42,7 @@ func writeBody(w http.ResponseWriter, r *http.Request, contentType string, body 
 
 // readJSON reads one JSON object of at most max bytes. Its problems never show what was sent.
 func readJSON(w http.ResponseWriter, r *http.Request, max int64, into any) error {
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+	if !isJSON(r.Header.Get("Content-Type")) {
 		return problem.New(http.StatusUnsupportedMediaType, "send the body as JSON, with the header Content-Type: application/json")
 	}
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, max))
@@ -60,6 +60,16 @@ func readJSON(w http.ResponseWriter, r *http.Request, max int64, into any) error
 		return problem.New(http.StatusBadRequest, "the body is not the JSON object that this call takes; see /openapi.yaml")
 	}
 	return nil
+}
+
+// isJSON takes what says that it is JSON, and what says nothing: no Content-Type, or the one that curl -d writes unasked. Calls
+// with a body only look things up, and pages of other origins are refused before.
+func isJSON(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (mediaType == "application/json" || mediaType == "application/x-www-form-urlencoded")
 }
 
 // statusClientGone is what logs and metrics show for a client that left before it was answered.
