@@ -193,13 +193,13 @@ func (v value) fire() (policy.Fire, bool) {
 }
 
 func (v value) ratio() (windows.Ratio, bool) {
-	v.allowed = "a share such as 3% or 0.03"
+	v.allowed = "a share such as 3% or 0.03, at most 100%"
 	s, ok := v.scalar()
 	if !ok {
 		return windows.Ratio{}, false
 	}
 	ratio, err := windows.ParseRatio(s)
-	if err != nil {
+	if err != nil || ratio.A > ratio.B {
 		v.wrong(strconv.Quote(s))
 		return windows.Ratio{}, false
 	}
