@@ -20,6 +20,8 @@ import (
 //   - When the state turns out to be elsewhere, everything held is dropped, for all partitions, and every worker goes back to
 //     the state's position. Nothing is ever mended.
 //   - A partition that is taken up again has nothing held from before.
+//   - While nothing is applied, the state stands where every lane's next batch begins. Whatever is found elsewhere then has been
+//     moved by somebody else, or has gone back.
 type Applier struct {
 	store    Store
 	producer Producer
@@ -170,6 +172,71 @@ func (a *Applier) progress(ctx context.Context, partitions []windows.Partition) 
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// compareWithin bounds a look at positions: a state that is frozen answers nothing else either.
+const compareWithin = 3 * time.Second
+
+// compare looks whether the state still stands where the lanes begin that nothing has been applied to for a while. An apply finds
+// out by itself that the state came back with older data, but an idle topic brings none. A difference goes the way of one that
+// an apply met. It is for run, between two applies: so nothing is in flight, and what the active batch holds begins at the
+// positions that are compared. The error is the context's.
+func (a *Applier) compare(ctx context.Context) error {
+	lanes := a.idle()
+	if len(lanes) == 0 {
+		return nil
+	}
+	partitions := make([]windows.Partition, len(lanes))
+	for i, l := range lanes {
+		partitions[i] = l.partition
+	}
+	looking, cancel := context.WithTimeout(ctx, compareWithin)
+	defer cancel()
+	have, err := a.store.Positions(looking, partitions)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		a.state.report(err)
+		return nil
+	}
+	a.state.clear()
+	if elsewhere := a.elsewhere(lanes, have); elsewhere != nil {
+		return a.startAnew(ctx, a.spare, elsewhere)
+	}
+	return nil
+}
+
+// idle returns the lanes that nobody has compared with the state since it was last called.
+func (a *Applier) idle() []*lane {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var lanes []*lane
+	for _, l := range a.lanes {
+		if !l.compared && !l.stopped {
+			lanes = append(lanes, l)
+		}
+		l.compared = false
+	}
+	return lanes
+}
+
+// elsewhere tells where the state is not where the lanes begin, nil when it is. Lanes that were given up, stopped or put elsewhere
+// meanwhile are passed over.
+func (a *Applier) elsewhere(lanes []*lane, have map[windows.Partition][]int64) *windows.PositionError {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range lanes {
+		if a.lanes[l.partition] != l || l.stopped || l.compared {
+			continue
+		}
+		for shard, at := range have[l.partition] {
+			if at != l.starts[shard] {
+				return &windows.PositionError{Shard: shard, Partition: l.partition, Want: l.starts[shard], Have: at}
+			}
+		}
+	}
+	return nil
 }
 
 // statuses returns the status of the lanes, of all open ones when there are none given.

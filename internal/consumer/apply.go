@@ -14,25 +14,39 @@ import (
 // shall be told so within a heartbeat.
 const zombiePause = 200 * time.Millisecond
 
-// run applies batches until the context ends. What is held then is dropped: the state's position is before it.
+// run applies batches, and compares positions now and then, until the context ends. What is held then is dropped: the state's
+// position is before it.
 func (a *Applier) run(ctx context.Context) {
+	look := time.Now().Add(a.options.CompareEvery)
 	for {
-		b := a.take(ctx)
-		if b == nil {
-			return
+		b := a.take(ctx, look)
+		var err error
+		switch {
+		case b != nil:
+			err = a.apply(ctx, b)
+		case ctx.Err() == nil:
+			err = a.compare(ctx)
+			look = time.Now().Add(a.options.CompareEvery)
+		default:
+			err = context.Cause(ctx)
 		}
-		if err := a.apply(ctx, b); err != nil {
+		if err != nil {
 			a.drop(b)
 			return
 		}
 	}
 }
 
-// take waits until the active batch is due and puts the empty one in its place. It is nil when the context ended.
-func (a *Applier) take(ctx context.Context) *batch {
+// take waits until the active batch is due and puts the empty one in its place. It is nil when the context ended, or when the time
+// for another look at the positions has come first.
+func (a *Applier) take(ctx context.Context, look time.Time) *batch {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
+		left := time.Until(look)
+		if left <= 0 {
+			return nil
+		}
 		a.mu.Lock()
 		wait, due := a.due(a.options.Now())
 		if due {
@@ -41,14 +55,14 @@ func (a *Applier) take(ctx context.Context) *batch {
 			return b
 		}
 		a.mu.Unlock()
-		timer.Reset(wait)
+		timer.Reset(min(wait, left))
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-a.wake:
 		case <-timer.C:
 		}
 	}
+	return nil
 }
 
 // due tells whether the active batch has to be applied now, or else for how long it may be left alone. A batch is due when it
@@ -126,6 +140,7 @@ func (a *Applier) done(b *batch, took time.Duration) {
 	defer a.mu.Unlock()
 	for i, l := range b.lanes {
 		l.applied = max(l.applied, b.ends[i])
+		l.compared = true
 		a.release(l.partition)
 	}
 	a.totals.Applies++
@@ -144,7 +159,7 @@ func (a *Applier) done(b *batch, took time.Duration) {
 	a.broadcast()
 }
 
-// startAnew drops everything that is held and puts every lane where the state is.
+// startAnew drops everything that is held and puts every lane where the state is, but those that are stopped.
 func (a *Applier) startAnew(ctx context.Context, b *batch, cause *windows.PositionError) error {
 	a.log.Warn("the state is elsewhere: what was read is dropped and read again from there", zap.Error(cause),
 		zap.String("topic", cause.Partition.Topic), zap.Int("partition", cause.Partition.ID), zap.Int("shard", cause.Shard))
@@ -183,8 +198,8 @@ func (a *Applier) startAnew(ctx context.Context, b *batch, cause *windows.Positi
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, l := range lanes {
-		if a.lanes[l.partition] == l {
-			l.resume(progress[l.partition])
+		if a.lanes[l.partition] == l && !l.stopped {
+			l.follow(progress[l.partition])
 		}
 	}
 	a.resuming = false
@@ -192,12 +207,14 @@ func (a *Applier) startAnew(ctx context.Context, b *batch, cause *windows.Positi
 	return nil
 }
 
-// drop gives up a batch and the active one: the applier ends.
+// drop gives up the batch that is out, if one is, and the active one: the applier ends.
 func (a *Applier) drop(b *batch) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	b.reset()
-	a.spare = b
+	if b != nil {
+		b.reset()
+		a.spare = b
+	}
 	a.active.reset()
 	clear(a.pending)
 	a.resuming = true // nothing may be added any more

@@ -86,6 +86,10 @@ type sink struct {
 	done  chan struct{}
 }
 
+func (*sink) Positions(context.Context, []windows.Partition) (map[windows.Partition][]int64, error) {
+	return nil, nil
+}
+
 func (*sink) Resume(_ context.Context, ps []windows.Partition) (map[windows.Partition]windows.Progress, error) {
 	m := map[windows.Partition]windows.Progress{}
 	for _, p := range ps {

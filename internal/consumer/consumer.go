@@ -23,6 +23,9 @@ import (
 type Store interface {
 	// Resume returns how far the state has taken each of the partitions; one that it does not know has -1 on every shard.
 	Resume(ctx context.Context, partitions []windows.Partition) (map[windows.Partition]windows.Progress, error)
+	// Positions returns where each shard stands in each of the partitions, -1 for none. Unlike Resume it changes nothing that a later
+	// Apply goes by.
+	Positions(ctx context.Context, partitions []windows.Partition) (map[windows.Partition][]int64, error)
 	// Apply adds what the fold holds and moves the positions, in one step per home shard. A *windows.PositionError says that
 	// the state is not where the fold begins; any other error may have come before or after the step was done.
 	Apply(ctx context.Context, fold *windows.Fold) error
@@ -62,6 +65,7 @@ type Options struct {
 	WatchEvery   time.Duration // for new partitions and topics made anew; 5 s when zero
 	ReportEvery  time.Duration // of partition status and Kafka's committed offsets; 1 s when zero
 	ConfirmEvery time.Duration // between looks at a log that seems to have gone back; 1 s when zero
+	CompareEvery time.Duration // between looks at the state's positions of partitions that nothing is applied to; 1 s when zero
 	StopWithin   time.Duration // for the last batch when partitions are given up; 3 s when zero
 
 	// OnHole is told of records that were deleted before they were read. It must not block.
@@ -91,7 +95,7 @@ func (o *Options) defaults() error {
 	}
 	for d, standard := range map[*time.Duration]time.Duration{&o.FlushEvery: 100 * time.Millisecond, &o.BacklogEvery: time.Second,
 		&o.ApplyBudget: 100 * time.Millisecond, &o.WatchEvery: 5 * time.Second, &o.ReportEvery: time.Second,
-		&o.ConfirmEvery: time.Second, &o.StopWithin: 3 * time.Second, &o.FetchWait: 250 * time.Millisecond} {
+		&o.ConfirmEvery: time.Second, &o.CompareEvery: time.Second, &o.StopWithin: 3 * time.Second, &o.FetchWait: 250 * time.Millisecond} {
 		if *d <= 0 {
 			*d = standard
 		}

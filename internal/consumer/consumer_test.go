@@ -67,7 +67,7 @@ func newHarness(t *testing.T, addr string, partitions int) *harness {
 	h.write = w
 	h.base = Options{Topics: []string{h.topic}, Group: h.topic, Decoder: someWords, NewFold: newFold, FlushEvery: 10 * time.Millisecond,
 		BacklogEvery: 20 * time.Millisecond, WatchEvery: 50 * time.Millisecond, ReportEvery: 20 * time.Millisecond,
-		ConfirmEvery: 50 * time.Millisecond, FetchWait: 50 * time.Millisecond}
+		ConfirmEvery: 50 * time.Millisecond, CompareEvery: 20 * time.Millisecond, FetchWait: 50 * time.Millisecond}
 	return h
 }
 
@@ -172,10 +172,12 @@ type memory struct {
 	mu        sync.Mutex
 	positions map[windows.Partition]windows.Progress
 	counts    map[string]int
+	homes     map[string]int // shards, by what they counted
 	rejected  int
-	lost      int64
+	lost      [shards]int64
 	reports   map[windows.Partition]windows.PartitionStatus
 	applies   int
+	looks     int
 	largest   int
 	fault     func(apply int) fault // of the apply with this number
 	down      bool
@@ -193,7 +195,7 @@ const (
 var errAway = errors.New("the state is away")
 
 func newMemory() *memory {
-	return &memory{positions: map[windows.Partition]windows.Progress{}, counts: map[string]int{},
+	return &memory{positions: map[windows.Partition]windows.Progress{}, counts: map[string]int{}, homes: map[string]int{},
 		reports: map[windows.Partition]windows.PartitionStatus{}}
 }
 
@@ -213,6 +215,16 @@ func (m *memory) Resume(_ context.Context, ps []windows.Partition) (map[windows.
 		out[p] = progress
 	}
 	return out, nil
+}
+
+func (m *memory) Positions(ctx context.Context, ps []windows.Partition) (map[windows.Partition][]int64, error) {
+	progress, err := m.Resume(ctx, ps)
+	out := map[windows.Partition][]int64{}
+	for p, at := range progress {
+		out[p] = at.Next
+	}
+	m.do(func() { m.looks++ })
+	return out, err
 }
 
 func (m *memory) Apply(_ context.Context, f *windows.Fold) error {
@@ -300,4 +312,16 @@ func (m *memory) restore(positions map[windows.Partition]windows.Progress, count
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.positions, m.counts = positions, counts
+}
+
+// restoreShard does the same to one shard only, as when a replica that was behind takes over from it.
+func (m *memory) restoreShard(shard int, positions map[windows.Partition]windows.Progress, counts map[string]int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p, progress := range m.positions {
+		progress.Next = append([]int64(nil), progress.Next...)
+		progress.Next[shard] = positions[p].Next[shard]
+		m.positions[p] = progress
+	}
+	maps.DeleteFunc(m.counts, func(id string, _ int) bool { return m.homes[id] == shard && counts[id] == 0 })
 }

@@ -37,15 +37,15 @@ func (m *memory) take(f *windows.Fold, failAt int) error {
 		w := f.Work(s)
 		for _, c := range w.Cells() {
 			key := f.Subject(c.Subject()).Key
-			m.counts[strings.TrimPrefix(key, "campaign=")] += int(c.N())
+			id := strings.TrimPrefix(key, "campaign=")
+			m.counts[id] += int(c.N())
+			m.homes[id] = s
 		}
 		for _, n := range w.Tally.Rejected {
 			m.rejected += int(n)
 		}
 		for _, r := range f.Runs() {
-			if s == 0 {
-				m.lost += r.Lost
-			}
+			m.lost[s] += r.Lost[s]
 			next := m.at(r.Partition)
 			next[s] = max(next[s], r.Next)
 			m.positions[r.Partition] = windows.Progress{Next: next, TopicID: r.TopicID, NewestEvent: r.Newest}

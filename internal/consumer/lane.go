@@ -19,6 +19,8 @@ type lane struct {
 	applied   int64   // the same of the state, -1 when there is none
 	in        *batch  // the active batch, once the lane has something in it
 	rewind    bool    // next was taken from the state anew
+	compared  bool    // the state was seen to be at starts since compare last passed
+	stopped   bool    // not read: its worker waits for another position in the state, and takes that itself
 	closed    bool
 
 	highWatermark int64
@@ -37,10 +39,26 @@ func (l *lane) resume(p windows.Progress) {
 			l.next = n // shards may be at different positions after a crash: from the smallest on, each skips what it has
 		}
 	}
-	l.applied, l.in, l.rewind, l.topicID = l.next, nil, true, p.TopicID
+	l.applied, l.in, l.rewind, l.compared, l.topicID = l.next, nil, true, true, p.TopicID
 	if p.NewestEvent.After(l.newest) {
 		l.newest = p.NewestEvent
 	}
+}
+
+// follow puts the lane where the state went without us. One that has nothing of the partition any more has lost all that it had of
+// it: then reading begins at the first offset that there ever was, so that what the log has no longer is met as a hole, and counted.
+func (l *lane) follow(p windows.Progress) {
+	had := l.applied >= 0
+	if l.resume(p); had && l.next < 0 {
+		l.next = 0
+	}
+}
+
+// halt says whether the lane is stopped. One that is stays where it is, whatever the state does, until it is reopened.
+func (l *lane) halt(stopped bool) {
+	l.applier.mu.Lock()
+	defer l.applier.mu.Unlock()
+	l.stopped = stopped
 }
 
 // position returns where to read next, -1 for the beginning of the log, and takes the rewind as heeded.

@@ -133,7 +133,7 @@ func TestAHoleIsCountedAndReported(t *testing.T) {
 	if len(holes) > 0 {
 		t.Error("reported twice")
 	}
-	if h.store.lost != 50 || c.Stats().Lost != 50 {
+	if h.store.lost != [shards]int64{50, 50, 50} || c.Stats().Lost != 50 {
 		t.Errorf("lost %d in the state, %d here; 50 expected", h.store.lost, c.Stats().Lost)
 	}
 }

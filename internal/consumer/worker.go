@@ -73,6 +73,7 @@ func (w *worker) run() {
 				sleep(w.ctx, w.consumer.options.ConfirmEvery)
 				break
 			}
+			w.lane.halt(true)
 			w.consumer.stop(w.lane.partition, err)
 			w.awaitStart()
 			gone = 0
@@ -157,6 +158,7 @@ func (w *worker) awaitStart() {
 			return
 		}
 		if moved {
+			w.lane.halt(false)
 			w.logger.Info("partition started anew")
 			w.consumer.restart(w.lane.partition)
 			w.known = false

@@ -72,13 +72,22 @@ type world struct {
 
 func newWorld(t *testing.T, brokers, redis, settings string) *world {
 	t.Helper()
-	client, err := kafka.New(kafka.Options{Brokers: strings.Split(brokers, ",")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
-	return &world{t: t, dir: t.TempDir(), brokers: brokers, redis: redis, name: name, shards: 1, session: "2s", listen: "127.0.0.1:0", horizon: 48 * time.Hour, settings: settings, client: client}
+	w := &world{t: t, dir: t.TempDir(), brokers: brokers, redis: redis, name: name, shards: 1, session: "2s", listen: "127.0.0.1:0",
+		horizon: 48 * time.Hour, settings: settings}
+	w.fresh()
+	return w
+}
+
+// fresh gives the test a client that knows nothing of the topics that there were.
+func (w *world) fresh() {
+	w.t.Helper()
+	client, err := kafka.New(kafka.Options{Brokers: strings.Split(w.brokers, ",")})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(client.Close)
+	w.client = client
 }
 
 // sharedWorld is one on the parts that all tests share.

@@ -55,7 +55,7 @@ type Run struct {
 	Next      int64     // the offset after the last one taken
 	Newest    time.Time // newest time of an event in it, zero when there is none
 	TopicID   string    // "" = as it was
-	Lost      int64     // records that were gone before they could be read, not yet known to shard 0
+	Lost      []int64   // by shard: records that were gone before they could be read, and that it does not know of yet
 }
 
 // Moves tells whether the run moves the shard's position. It does not when that shard has been further already.
@@ -90,7 +90,7 @@ func (f *Fold) Start(p Partition, next []int64) {
 	} else {
 		r = new(Run)
 	}
-	*r = Run{Partition: p, From: append(r.From[:0], next...), Next: math.MinInt64}
+	*r = Run{Partition: p, From: append(r.From[:0], next...), Next: math.MinInt64, Lost: append(r.Lost[:0], make([]int64, len(next))...)}
 	f.parts[p] = r
 	f.order = append(f.order, r)
 }
@@ -137,16 +137,17 @@ func (f *Fold) Advance(p Partition, next int64) {
 	run.Next = max(run.Next, next)
 }
 
-// Lost notes that the next n records of the partition were gone before they could be read.
+// Lost notes that the next n records of the partition were gone before they could be read: for a shard that has nothing of it yet,
+// from offset 0 on.
 func (f *Fold) Lost(p Partition, n int64) {
 	run := f.run(p)
 	first := run.Next
 	if first == math.MinInt64 {
-		first = slices.Min(run.From)
+		first = max(slices.Min(run.From), 0)
 	}
 	next := first + n
-	if first = max(first, run.From[0]); first < next {
-		run.Lost += next - first
+	for shard, from := range run.From {
+		run.Lost[shard] += max(next-max(first, from), 0)
 	}
 	run.Next = max(run.Next, next)
 }

@@ -21,9 +21,9 @@ type Route struct {
 type FoldSubject struct {
 	Key         string
 	Combination int // index into the options' combinations
-	// Listed holds, by shard, the newest day on which the store has listed the subject there, plus 1. It is the store's to
-	// keep; a fold that forgets its subjects forgets it too.
-	Listed []int32
+	// Listed is the store's own note, by shard, of how it has listed the subject there. A fold that forgets its subjects
+	// forgets it too.
+	Listed []uint64
 }
 
 // maxRoutes bounds what a fold remembers from one batch to the next.
@@ -139,7 +139,7 @@ func (r *routes) subject(i int, c Combination, route *Route) uint32 {
 	if s := r.byKey[string(r.key)]; s != 0 {
 		return s
 	}
-	s := FoldSubject{Key: string(r.key), Combination: i, Listed: make([]int32, r.shards)}
+	s := FoldSubject{Key: string(r.key), Combination: i, Listed: make([]uint64, r.shards)}
 	r.subjects = append(r.subjects, s)
 	r.byKey[s.Key] = uint32(len(r.subjects) - 1)
 	return r.byKey[s.Key]

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"sendwatch/internal/windows"
@@ -191,7 +192,7 @@ func (s *Store) heedPositions(sh *shard, f *windows.Fold, i int, answer []any) (
 		if !ok {
 			return false, fmt.Errorf("redis: position of %s is %q, which this program never writes", field, text)
 		}
-		sh.position[field] = p
+		sh.know(field, p)
 		wrong[field] = p.next
 	}
 	ahead, elsewhere := 0, (*windows.PositionError)(nil)
@@ -259,11 +260,15 @@ func (p position) known() position {
 	return p
 }
 
-// Resume returns how far the state has taken each of the partitions.
+// Resume returns how far the state has taken each of the partitions. A state that was emptied meanwhile is made anew first, with the
+// key that it had.
 func (s *Store) Resume(ctx context.Context, partitions []windows.Partition) (map[windows.Partition]windows.Progress, error) {
 	out := make(map[windows.Partition]windows.Progress, len(partitions))
 	for _, p := range partitions {
 		out[p] = windows.Progress{Next: make([]int64, len(s.shards))}
+	}
+	if err := s.claimAgain(ctx); err != nil {
+		return nil, err
 	}
 	for i, sh := range s.shards {
 		sh.mu.Lock()
@@ -309,9 +314,37 @@ func (s *Store) readPositions(ctx context.Context, sh *shard, partitions []windo
 		if !ok {
 			return fmt.Errorf("redis: position of %s is %q, which this program never writes", fields[i], text)
 		}
-		sh.position[fields[i]] = p
+		sh.know(fields[i], p)
 	}
 	return nil
+}
+
+// Positions returns where each shard stands in each of the partitions, -1 for none: as Resume, but it only looks. What this process
+// knows of the shards stays as it is, and an Apply that is under way is not waited for.
+func (s *Store) Positions(ctx context.Context, partitions []windows.Partition) (map[windows.Partition][]int64, error) {
+	fields := make([]string, len(partitions))
+	out := make(map[windows.Partition][]int64, len(partitions))
+	for i, p := range partitions {
+		fields[i], out[p] = positionField(p), make([]int64, len(s.shards))
+	}
+	if len(fields) == 0 {
+		return out, nil
+	}
+	cmds, err := s.onEveryShard(ctx, func(p redis.Pipeliner, sh *shard) redis.Cmder { return p.HMGet(ctx, sh.base+"pos", fields...) })
+	if err != nil {
+		return nil, fmt.Errorf("read positions: %w", err)
+	}
+	for shard, cmd := range cmds {
+		for i, v := range cmd.(*redis.SliceCmd).Val() {
+			text, _ := v.(string)
+			have, ok := parsePosition(text)
+			if !ok {
+				return nil, fmt.Errorf("redis: position of %s is %q, which this program never writes", fields[i], text)
+			}
+			out[partitions[i]][shard] = have.next
+		}
+	}
+	return out, nil
 }
 
 // StartAnew removes the positions of a topic's partitions, so that it is read from its beginning, as another topic would be:

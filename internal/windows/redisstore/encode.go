@@ -28,6 +28,7 @@ type encoder struct {
 	tenantOf    []uint32 // index plus 1, by route
 	dayList     []engagement.Day
 	listed      []listing
+	lives       uint32 // of the shard, when this was encoded
 }
 
 type routeBucket struct {
@@ -50,6 +51,7 @@ func (e *encoder) encode(f *windows.Fold, shard int, l layout, newest int64, s *
 	if len(e.work.Items) > maxDeliveries {
 		return fmt.Errorf("redis: %d events in one batch, at most %d are taken", len(e.work.Items), maxDeliveries)
 	}
+	e.lives = s.shards[shard].lives
 	engaged := s.o.Engagement != nil
 	e.newest = e.work.Newest()
 	e.encodeCounts(s.shards[shard].base, engaged)
@@ -145,12 +147,8 @@ func (e *encoder) encodeTally() {
 	add("duplicate", t.Duplicate)
 	add("late", t.Late)
 	add("ignored", t.Ignored)
-	if e.shard == 0 {
-		for _, r := range e.fold.Runs() {
-			if r.Lost > 0 {
-				add("lost:"+positionField(r.Partition), r.Lost)
-			}
-		}
+	for _, r := range e.fold.Runs() {
+		add("lost:"+positionField(r.Partition), r.Lost[e.shard])
 	}
 	for reason, n := range t.Rejected {
 		add("rejected:"+string(reason), n)

@@ -137,7 +137,7 @@ func (e *encoder) roll(r, up *rollup, subject uint32, key string, engaged bool) 
 // list has the subject listed under its newest day, unless this shard has it there.
 func (e *encoder) list(subject uint32, day int32) {
 	s := e.fold.Subject(subject)
-	if s.Listed[e.shard] > day {
+	if listed := s.Listed[e.shard]; uint32(listed>>32) == e.lives && int32(listed) > day {
 		return
 	}
 	name := e.fold.Combination(s.Combination)
@@ -151,6 +151,6 @@ func (e *encoder) list(subject uint32, day int32) {
 // noteListed remembers what the script has listed.
 func (e *encoder) noteListed() {
 	for _, l := range e.listed {
-		e.fold.Subject(l.subject).Listed[e.shard] = l.day + 1
+		e.fold.Subject(l.subject).Listed[e.shard] = uint64(e.lives)<<32 | uint64(l.day+1)
 	}
 }

@@ -104,6 +104,24 @@ func (s *Store) claim(ctx context.Context) error {
 	return nil
 }
 
+// claimAgain writes down what the state is made of once more when somebody has emptied it, and refuses one that was made otherwise
+// meanwhile.
+func (s *Store) claimAgain(ctx context.Context) error {
+	kept := ""
+	if len(s.o.Key.Secret()) == 0 {
+		kept = string(s.key.Secret())
+	}
+	have, err := s.scripts.open.Run(ctx, s.client, []string{s.shards[0].meta}, schema, s.o.Shards, s.key.ID(), kept, "0").StringSlice()
+	if err != nil {
+		return fmt.Errorf("open the state: %w", err)
+	}
+	if have[0] != schema || have[1] != strconv.Itoa(s.o.Shards) || have[2] != s.key.ID() {
+		return &MismatchError{What: "the state under prefix " + s.o.Prefix, Found: "one that somebody made anew in another way",
+			Expected: "the one that this process opened", Advice: "restart this process"}
+	}
+	return nil
+}
+
 // checkTypes looks for keys of ours that somebody else has made.
 func (s *Store) checkTypes(ctx context.Context) error {
 	for name, want := range map[string]string{"meta": "hash", "pos": "hash", "tally": "hash", "feed": "list", "parts": "hash"} {

@@ -16,7 +16,8 @@ type shard struct {
 	mu       sync.Mutex // of an apply to this shard, and of what follows
 	layout   layout
 	entries  [numKinds]int64 // in the packed buckets
-	newest   int64           // newest counted event, seconds
+	newest   int64           // newest counted event, seconds; 0 = not known
+	lives    uint32          // how often it was found to be older than we knew it
 	position map[string]position
 	compact  []string // keys of counts to be compacted
 	encoder  encoder
@@ -24,6 +25,16 @@ type shard struct {
 
 func newShard(base string) *shard {
 	return &shard{base: base, meta: base + "meta", position: map[string]position{}}
+}
+
+// know notes where the shard stands. When that is before what we knew, its data are older ones: then the rest that we knew, and
+// have not written again since, is no longer true either.
+func (sh *shard) know(field string, p position) {
+	if p.next < sh.position[field].known().next {
+		sh.lives++
+		sh.newest = 0
+	}
+	sh.position[field] = p
 }
 
 // position is one value in the hash of positions.

@@ -70,25 +70,30 @@ func (s *Store) ForgetPartition(ctx context.Context, p windows.Partition) error 
 func (s *Store) Totals(ctx context.Context) (windows.Totals, error) {
 	t := windows.Totals{Rejected: map[string]int64{}}
 	known := map[string]*int64{"counted": &t.Counted, "duplicate": &t.Duplicate, "late": &t.Late, "ignored": &t.Ignored}
+	lost := map[string]int64{}
 	err := s.tally(ctx, func(name string, n int64) {
 		if reason, ok := strings.CutPrefix(name, "rejected:"); ok {
 			t.Rejected[reason] += n
 		} else if strings.HasPrefix(name, "lost:") {
-			t.Lost += n
+			lost[name] = max(lost[name], n)
 		} else if to := known[name]; to != nil {
 			*to += n
 		}
 	})
+	for _, n := range lost {
+		t.Lost += n
+	}
 	return t, err
 }
 
-// Losses returns how many records of each partition were gone before they could be read, over the life of the state.
+// Losses returns how many records of each partition were gone before they could be read, over the life of the state. Each home shard
+// has its own figure, because one of them alone may have come back older than what the log still has; the largest counts.
 func (s *Store) Losses(ctx context.Context) (map[windows.Partition]int64, error) {
 	out := map[windows.Partition]int64{}
 	err := s.tally(ctx, func(name string, n int64) {
 		if field, ok := strings.CutPrefix(name, "lost:"); ok {
 			if p, ok := parsePositionField(field); ok {
-				out[p] += n
+				out[p] = max(out[p], n)
 			}
 		}
 	})
