@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
 
 	"sendwatch/internal/engagement"
 	"sendwatch/internal/windows"
@@ -23,6 +25,9 @@ type Connection struct {
 	// Timeout bounds one command on the wire: 10 s when zero. A context's deadline does so too when it is nearer, its being
 	// cancelled does not. A script of a large batch may take some hundred milliseconds.
 	Timeout time.Duration
+	// Log takes what the client library says, at debug: whatever matters of it comes back as an error too. Nil drops it. The
+	// library has one such place a process, so that of the last Connect counts.
+	Log *zap.Logger
 }
 
 // Connect returns a client that has not dialled yet. It never repeats a command by itself: whether to try again is its user's
@@ -34,6 +39,10 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * time.Second
 	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	redis.SetLogger(libraryLog{c.Log})
 	if len(c.Addresses) == 1 && !c.Cluster {
 		return redis.NewClient(&redis.Options{Addr: c.Addresses[0], Username: c.Username, Password: c.Password, TLSConfig: c.TLS,
 			MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: min(c.Timeout, 5*time.Second), ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
@@ -78,6 +87,16 @@ func (o *Options) bucketEntries(k kind) int64 {
 		return 160
 	}
 	return 96
+}
+
+// libraryLog takes lines of the client library, which would print them as plain text among ours.
+type libraryLog struct{ log *zap.Logger }
+
+// Printf implements the library's interface.
+func (l libraryLog) Printf(_ context.Context, format string, args ...any) {
+	if line := l.log.Check(zap.DebugLevel, "redis client"); line != nil {
+		line.Write(zap.String("said", fmt.Sprintf(format, args...)))
+	}
 }
 
 var prefixForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
