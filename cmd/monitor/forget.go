@@ -41,7 +41,7 @@ how many records went, never with an address.`,
 			if err != nil {
 				return err
 			}
-			log, err := app.Logger(c)
+			log, _, err := app.Logger(c)
 			if err != nil {
 				return err
 			}

@@ -38,7 +38,7 @@ sends again. Several receivers may run side by side. See docs/INGEST.md.`,
 			if len(c.Ingest.Sources) == 0 {
 				return usagef("ingest.sources is empty: name the webhooks to receive in the configuration file")
 			}
-			log, err := app.Logger(c)
+			log, _, err := app.Logger(c)
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"sendwatch/internal/api"
 	"sendwatch/internal/api/guard"
@@ -25,6 +26,8 @@ type Options struct {
 	Version string
 	Log     *zap.Logger
 
+	// Level is that of Log, and follows log.level of the configuration in force; nil = it stays as it is.
+	Level *zap.AtomicLevel
 	// Reload reads the configuration anew; nil = it cannot be. An error leaves what is in force.
 	Reload func() (*config.Config, error)
 	// Hangup asks for a reload, as SIGHUP does.
@@ -172,7 +175,15 @@ func (a *app) put(c *config.Config) {
 	defer a.mu.Unlock()
 	before := a.changed
 	a.config, a.changed = c, make(chan struct{})
+	a.setLevel(c)
 	time.AfterFunc(50*time.Millisecond, func() { close(before) })
+}
+
+// setLevel logs from the configuration's level on.
+func (a *app) setLevel(c *config.Config) {
+	if level, err := zapcore.ParseLevel(c.Log.Level); err == nil && a.o.Level != nil { // config has checked it
+		a.o.Level.SetLevel(level)
+	}
 }
 
 func (a *app) listen(ctx context.Context) (net.Listener, error) {

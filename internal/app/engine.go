@@ -35,22 +35,22 @@ type engine struct {
 	backend *backend
 
 	mu       sync.Mutex
-	consumer *consumer.Consumer           // nil until it is made
-	holder   *holder.Holder               // likewise
-	waiting  string                       // what starting waits for, "" once it is done
-	stopped  map[windows.Partition]string // partitions that somebody has to start anew, and why
+	consumer *consumer.Consumer // nil until it is made
+	holder   *holder.Holder     // likewise
+	waiting  string             // what starting waits for, "" once it is done
 }
 
 // runEngine is the straight way from a configuration to a service that works, and back: what is acquired is given up in the
 // reverse order. It returns nil when the context ends.
 func (a *app) runEngine(ctx context.Context, c *config.Config) error {
-	e := &engine{a: a, config: c, waiting: "starting", stopped: map[windows.Partition]string{}}
+	e := &engine{a: a, config: c, waiting: "starting"}
 	a.engine.Store(e)
 
 	connection, err := RedisConnection(c)
 	if err != nil {
 		return err
 	}
+	connection.Log = a.o.Log.Named("redis")
 	redisClient, err := redisstore.Connect(connection)
 	if err != nil {
 		return err
@@ -186,7 +186,6 @@ func (e *engine) makeConsumer() error {
 		Decoder:         func(topic string) (consumer.Decoder, error) { return provider.NewDecoder(formats[topic], limits) },
 		NewFold:         e.backend.store.NewFold,
 		DeadLetterTopic: k.DeadLetterTopic,
-		OnStopped:       e.partitionStopped,
 		StartAnew: func(p windows.Partition) string {
 			return fmt.Sprintf("stop all monitors and run 'monitor start-anew --topic %s'", p.Topic)
 		},
@@ -203,12 +202,6 @@ func (e *engine) parts() (*consumer.Consumer, *holder.Holder) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.consumer, e.holder
-}
-
-func (e *engine) partitionStopped(p windows.Partition, why error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.stopped[p] = why.Error()
 }
 
 func (e *engine) makeHolder() error {
@@ -300,15 +293,14 @@ const probeWithin = 2 * time.Second
 func (e *engine) ready(ctx context.Context) error {
 	e.mu.Lock()
 	waiting := e.waiting
-	var reasons []string
-	for p, why := range e.stopped {
-		reasons = append(reasons, fmt.Sprintf("%s/%d is not read: %s", p.Topic, p.ID, why))
-	}
 	e.mu.Unlock()
 	if waiting != "" {
 		return errors.New(waiting)
 	}
-	reasons = append(reasons, e.consumer.Waiting()...)
+	reasons := e.consumer.Waiting()
+	if trouble := e.holder.Status().Trouble; trouble != "" {
+		reasons = append(reasons, "alert evaluation: "+trouble)
+	}
 	ctx, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
 	if err := e.backend.store.Ping(ctx); err != nil {

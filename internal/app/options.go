@@ -101,18 +101,19 @@ func StoreOptions(c *config.Config) (redisstore.Options, error) {
 	return o, nil
 }
 
-// Logger writes to standard error as the configuration says.
-func Logger(c *config.Config) (*zap.Logger, error) {
-	level, err := zapcore.ParseLevel(c.Log.Level)
+// Logger writes to standard error as the configuration says, from the returned level on, which may be changed.
+func Logger(c *config.Config) (*zap.Logger, zap.AtomicLevel, error) {
+	level, err := zap.ParseAtomicLevel(c.Log.Level)
 	if err != nil {
-		return nil, err
+		return nil, level, err
 	}
 	z := zap.NewProductionConfig()
-	z.Level = zap.NewAtomicLevelAt(level)
+	z.Level = level
 	z.Encoding = c.Log.Format
 	z.DisableStacktrace = true
 	z.DisableCaller = true
 	z.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	z.EncoderConfig.TimeKey = "time"
-	return z.Build()
+	log, err := z.Build()
+	return log, level, err
 }
