@@ -174,6 +174,14 @@ func (e *Evaluator) Load(key string, series *windows.Series) {
 	}
 }
 
+// Series is what is held of a subject, nil when nothing is. It is the evaluator's own: to be read before the next Add.
+func (e *Evaluator) Series(key string) *windows.Series {
+	if s := e.subjects[key]; s != nil {
+		return s.series
+	}
+	return nil
+}
+
 // Touch has a subject judged at the next evaluation, after its series changed.
 func (e *Evaluator) Touch(key string) {
 	if s := e.subjects[key]; s != nil {

@@ -33,6 +33,7 @@ type engine struct {
 	config  *config.Config
 	client  *kafka.Client
 	backend *backend
+	asked   *asked
 
 	mu       sync.Mutex
 	consumer *consumer.Consumer // nil until it is made
@@ -43,7 +44,7 @@ type engine struct {
 // runEngine is the straight way from a configuration to a service that works, and back: what is acquired is given up in the
 // reverse order. It returns nil when the context ends.
 func (a *app) runEngine(ctx context.Context, c *config.Config) error {
-	e := &engine{a: a, config: c, waiting: "starting"}
+	e := &engine{a: a, config: c, asked: newAsked(c), waiting: "starting"}
 	a.engine.Store(e)
 
 	connection, err := RedisConnection(c)
@@ -204,6 +205,14 @@ func (e *engine) parts() (*consumer.Consumer, *holder.Holder) {
 	return e.consumer, e.holder
 }
 
+// own are the partitions that this process reads now.
+func (e *engine) own() []windows.PartitionStatus {
+	if reading, _ := e.parts(); reading != nil {
+		return reading.Partitions()
+	}
+	return nil
+}
+
 func (e *engine) makeHolder() error {
 	host, _ := os.Hostname()
 	partition := e.backend.alerts.Partition(0)
@@ -212,8 +221,8 @@ func (e *engine) makeHolder() error {
 		Policies: e.backend.set, Retention: windows.DefaultRetention(e.config.Retention.Days),
 		Leases: partition, State: partition, Outbox: partition,
 		Topic:         kafkasink.New(e.client, e.client, e.config.Kafka.AlertsTopic, "/sendwatch/"+e.config.Redis.Prefix),
-		Counts:        &counts{backend: e.backend, feed: e.backend.store.NewFeed()},
-		Feed:          feed{e.backend},
+		Counts:        &counts{backend: e.backend, feed: e.backend.store.NewFeed(), asked: e.asked, own: e.own},
+		Feed:          feed{e.backend, e.own},
 		EvaluateEvery: e.config.Alerts.EvaluateEvery,
 		DirtyEvery:    min(100*time.Millisecond, e.config.Alerts.EvaluateEvery),
 		Hook:          func(s holder.Step) { e.a.hook(string(s)) },
@@ -229,26 +238,36 @@ func (e *engine) makeHolder() error {
 type counts struct {
 	backend *backend
 	feed    *redisstore.Feed
+	asked   *asked
+	own     func() []windows.PartitionStatus
 }
 
 // Pull implements holder.Counts.
-func (c *counts) Pull(ctx context.Context, into holder.Sink) error {
-	at, err := c.backend.asOf(ctx, time.Now())
+func (c *counts) Pull(ctx context.Context, into holder.Sink) (worked time.Duration, err error) {
+	at, err := c.backend.asOf(ctx, time.Now(), c.own())
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return c.feed.Pull(ctx, at.Time, nil, into)
+	before := c.feed.Worked()
+	if err := c.feed.Pull(ctx, at.Time, nil, into); err != nil {
+		return 0, err
+	}
+	c.asked.copy(into, at, time.Now())
+	return c.feed.Worked() - before, nil
 }
 
 // Restart implements holder.Counts.
 func (c *counts) Restart() { c.feed.Restart() }
 
 // feed says how far the input has been read.
-type feed struct{ backend *backend }
+type feed struct {
+	backend *backend
+	own     func() []windows.PartitionStatus
+}
 
 // AsOf implements holder.Feed.
 func (f feed) AsOf(ctx context.Context, now time.Time) (time.Time, bool, error) {
-	at, err := f.backend.asOf(ctx, now)
+	at, err := f.backend.asOf(ctx, now, f.own())
 	return at.Time, at.Stale, err
 }
 
@@ -275,7 +294,7 @@ func (e *engine) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		at, err := e.backend.asOf(ctx, time.Now())
+		at, err := e.backend.asOf(ctx, time.Now(), e.own())
 		if err == nil {
 			_, err = e.backend.store.Sweep(ctx, at.Time)
 		}

@@ -65,15 +65,51 @@ func (r readers) Moment(ctx context.Context) (answer.Moment, error) {
 	if err != nil {
 		return answer.Moment{}, err
 	}
-	at, err := b.asOf(ctx, time.Now())
+	at, ok := r.copies().moment(time.Now())
+	if !ok {
+		at, err = b.asOf(ctx, time.Now(), r.own())
+	}
 	return answer.Moment{AsOf: at.Time, Stale: at.Stale, Lag: at.Lag}, r.unavailable(err)
 }
 
-// asOf is the time that readings are for now.
-func (b *backend) asOf(ctx context.Context, now time.Time) (windows.AsOf, error) {
+// copies are what can be answered from while there is a backlog, nil when there is none or nothing of it.
+func (r readers) copies() *copies {
+	e := r.a.engine.Load()
+	if e == nil {
+		return nil
+	}
+	if reading, _ := e.parts(); reading == nil || !reading.Holding() {
+		return nil
+	}
+	return e.asked.last.Load()
+}
+
+// own are the partitions that this process reads itself.
+func (r readers) own() []windows.PartitionStatus {
+	if e := r.a.engine.Load(); e != nil {
+		return e.own()
+	}
+	return nil
+}
+
+// asOf is the time that readings are for now. Of its own partitions a process knows more than it has told the state.
+func (b *backend) asOf(ctx context.Context, now time.Time, own []windows.PartitionStatus) (windows.AsOf, error) {
 	partitions, err := b.partitions(ctx)
 	if err != nil {
 		return windows.AsOf{}, err
+	}
+	known := map[windows.Partition]int{}
+	for i, p := range partitions {
+		known[p.Partition] = i
+	}
+	for _, p := range own {
+		if i, ok := known[p.Partition]; p.ReadAt.IsZero() {
+			continue
+		} else if ok {
+			partitions[i] = p
+		} else {
+			partitions = append(partitions, p)
+		}
 	}
 	return windows.AsOfNow(partitions, now.UTC(), b.config.Alerts.StaleAfter), nil
 }
@@ -103,9 +139,14 @@ func (r readers) Rows(ctx context.Context, subject string, at time.Time, kept wi
 	if err != nil {
 		return nil, err
 	}
-	series, err := b.store.Series(ctx, subject, b.store.Kept(at)...)
-	if err != nil {
-		return nil, r.unavailable(err)
+	series := r.copies().of(subject, at)
+	if e := r.a.engine.Load(); series == nil && e != nil {
+		e.asked.note(subject, time.Now())
+	}
+	if series == nil {
+		if series, err = b.store.Series(ctx, subject, b.store.Kept(at)...); err != nil {
+			return nil, r.unavailable(err)
+		}
 	}
 	return b.set.Rows(subject, series, at, kept, f)
 }

@@ -55,6 +55,13 @@ func (c *Consumer) Stats() Stats {
 	return s
 }
 
+// Holding tells whether something was read that is not in the state yet, as far as this process knows.
+func (c *Consumer) Holding() bool {
+	c.applier.mu.Lock()
+	defer c.applier.mu.Unlock()
+	return c.applier.active.events > 0 || c.applier.spare == nil
+}
+
 // Partitions returns the status of the partitions that this process reads now.
 func (c *Consumer) Partitions() []windows.PartitionStatus { return c.applier.statuses(nil) }
 

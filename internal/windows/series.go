@@ -179,6 +179,19 @@ func (s *Series) Kept() (oldest [NumSteps]int64) {
 	return oldest
 }
 
+// Clone returns a copy that shares nothing with the series.
+func (s *Series) Clone() *Series {
+	out := *s
+	for i := range out.tables {
+		t := &out.tables[i]
+		t.rows, t.columns = slices.Clone(t.rows), slices.Clone(t.columns)
+		for j := range t.columns {
+			t.columns[j].data = slices.Clone(t.columns[j].data)
+		}
+	}
+	return &out
+}
+
 // Empty tells whether no bucket is left.
 func (s *Series) Empty() bool {
 	for i := range s.tables {

@@ -156,3 +156,26 @@ func fill(s *Series, now time.Time, days int) {
 		s.Trim(now)
 	}
 }
+
+// A copy has what the series had, and neither sees what is done to the other.
+func TestClone(t *testing.T) {
+	s := NewSeries(DefaultRetention(35))
+	s.Add(Minute, 10, Delivered, 3)
+	s.Add(Day, 1, BouncedHard, 1)
+	c := s.Clone()
+	s.Add(Minute, 10, Delivered, 300)
+	s.Add(Minute, 11, Complained, 1)
+	c.Add(Day, 1, BouncedHard, 70_000)
+	for _, x := range []struct {
+		series    *Series
+		step      Step
+		bucket    int64
+		delivered int64
+		bounced   int64
+	}{{c, Minute, 10, 3, 0}, {c, Minute, 11, 0, 0}, {c, Day, 1, 0, 70_001}, {s, Minute, 10, 303, 0}, {s, Day, 1, 0, 1}} {
+		got := x.series.Bucket(x.step, x.bucket)
+		if got[Delivered] != x.delivered || got[BouncedHard] != x.bounced || got[Complained] != 0 && x.series == c {
+			t.Errorf("%v of bucket %d: %v", x.step, x.bucket, got)
+		}
+	}
+}

@@ -324,7 +324,7 @@ func TestOrphanIsClosed(t *testing.T) {
 	w.settled()
 	mine := w.topic.entries()[0].Record
 	other := alerts.NewEvaluator(testPolicies(), ret)
-	if err := (&counts{p: &process{w: w}, next: 0}).Pull(t.Context(), other); err != nil {
+	if _, err := (&counts{p: &process{w: w}, next: 0}).Pull(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
 	later := w.clock().Add(time.Second)

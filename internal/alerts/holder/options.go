@@ -46,8 +46,8 @@ type Topic interface {
 type Counts interface {
 	// Pull brings the evaluator up to what the state holds now: what was added since the last Pull, or, the first time and
 	// whenever it cannot go on from there (the feed was cut, Redis went back), everything anew after a Reset. After an
-	// error the next Pull goes on where this one stopped, or begins anew.
-	Pull(ctx context.Context, into Sink) error
+	// error the next Pull goes on where this one stopped, or begins anew. worked is how long that took without waiting.
+	Pull(ctx context.Context, into Sink) (worked time.Duration, err error)
 	// Restart makes the next Pull begin anew.
 	Restart()
 }
@@ -57,7 +57,8 @@ type Sink interface {
 	Reset()
 	Load(subject string, series *windows.Series)
 	Add(subject string, step windows.Step, bucket int64, c windows.Counter, n int64)
-	Retention() windows.Retention // what a loaded series has to hold
+	Series(subject string) *windows.Series // nil when there is none
+	Retention() windows.Retention          // what a loaded series has to hold
 }
 
 var _ Sink = (*alerts.Evaluator)(nil)

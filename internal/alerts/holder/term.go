@@ -102,7 +102,10 @@ func (t *term) begin(ctx context.Context) error {
 	}
 	h.o.Hook(Adopted)
 	h.o.Counts.Restart()
-	if err := h.retry(ctx, "counts", limit, func() error { return h.o.Counts.Pull(ctx, t.eval) }); err != nil {
+	if err := h.retry(ctx, "counts", limit, func() error {
+		_, err := h.o.Counts.Pull(ctx, t.eval)
+		return err
+	}); err != nil {
 		return err
 	}
 	h.o.Hook(Counted)
@@ -124,23 +127,23 @@ func (t *term) loop(ctx context.Context) error {
 				return err
 			}
 		case <-timer.C:
-			began := time.Now()
-			if err := t.cycle(ctx); err != nil {
+			worked, err := t.cycle(ctx)
+			if err != nil {
 				return err
 			}
 			// Evaluating takes at most a quarter of the time, so that counting is not starved on a small machine.
-			timer.Reset(min(max(t.h.o.DirtyEvery, 3*time.Since(began)), t.h.o.EvaluateEvery))
+			timer.Reset(min(max(t.h.o.DirtyEvery, 3*worked), t.h.o.EvaluateEvery))
 		}
 	}
 }
 
-// cycle is one look at what there is.
-func (t *term) cycle(ctx context.Context) error {
+// cycle is one look at what there is. worked is how long it took without waiting for Redis.
+func (t *term) cycle(ctx context.Context) (worked time.Duration, err error) {
 	h := t.h
 	began := time.Now() // the pace is that of the machine, whatever its clock is set to meanwhile
 	tick := t.ticked.IsZero() || began.Sub(t.ticked) >= h.o.EvaluateEvery
 	var m alerts.Moment
-	err := h.retry(ctx, "counts", 0, func() error {
+	err = h.retry(ctx, "counts", 0, func() error {
 		now := h.now()
 		asOf, stale, err := h.o.Feed.AsOf(ctx, now)
 		if err != nil {
@@ -156,27 +159,31 @@ func (t *term) cycle(ctx context.Context) error {
 			}
 		}
 		t.trim(asOf)
-		if err := h.o.Counts.Pull(ctx, t.eval); err != nil {
+		took, err := h.o.Counts.Pull(ctx, t.eval)
+		worked += took
+		if err != nil {
 			return err
 		}
 		m = alerts.Moment{At: asOf, Now: now, Fresh: !stale}
 		return nil
 	})
 	if err != nil {
-		return err
+		return worked, err
 	}
 	if set := h.inForce(); set != t.policies {
 		t.policies = set
 		t.eval.SetPolicies(set)
 	}
 	if !tick && !t.eval.Dirty() {
-		return nil
+		return worked, nil
 	}
+	evaluating := time.Now()
 	records := t.eval.Evaluate(m)
+	worked += time.Since(evaluating)
 	if tick || t.eval.Urgent() || len(records) > 0 {
 		w := &alerts.Write{ID: stepID(), Evaluated: m.Now, Alerts: t.eval.Changed(), Records: records}
 		if err := t.save(ctx, w); err != nil {
-			return err
+			return worked, err
 		}
 		h.note(func(s *Status) {
 			s.Evaluated, s.Took, s.Subjects, s.Open = m.Now, time.Since(began), t.eval.Subjects(), t.eval.Alerts()
@@ -187,7 +194,7 @@ func (t *term) cycle(ctx context.Context) error {
 		t.ticked = began
 		t.sweep(ctx, m.Now)
 	}
-	return nil
+	return worked, nil
 }
 
 // save takes a step of the state, however long that needs, and wakes the publisher.

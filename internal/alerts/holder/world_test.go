@@ -373,12 +373,12 @@ type counts struct {
 
 func (c *counts) Restart() { c.next, c.p.asOf = -1, time.Time{} }
 
-func (c *counts) Pull(_ context.Context, into Sink) error {
+func (c *counts) Pull(_ context.Context, into Sink) (time.Duration, error) {
 	w := c.p.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !c.p.asOf.IsZero() && !c.p.asOf.Equal(w.now) {
-		return errJumped
+		return 0, errJumped
 	}
 	if c.next < 0 {
 		into.Reset()
@@ -402,7 +402,7 @@ func (c *counts) Pull(_ context.Context, into Sink) error {
 			into.Add(x.subject, step, step.Bucket(x.at), x.counter, x.n)
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 type feed struct{ p *process }

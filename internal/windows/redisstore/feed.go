@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,8 +44,11 @@ type place struct {
 type Feed struct {
 	s      *Store
 	places []place
+	ever   []int64 // entries that the feed had when it was last read, by shard
 	// loaded says for subjects whose snapshot is ahead of the feed where it stands, by shard.
 	loaded map[string][]place
+	until  [windows.NumSteps]int64 // the last bucket of each step that snapshots hold
+	worked time.Duration
 }
 
 // NewFeed returns a feed that nothing has been loaded from.
@@ -58,8 +62,11 @@ type Sink interface {
 	Retention() windows.Retention // what a loaded series has to hold
 }
 
-// Pull brings the sink up to what the state holds now: what was added since the last Pull, or, the first time and whenever the
-// feed does not go on from there, everything anew after a Reset. asOf says which buckets are kept. wanted, which may be nil,
+// Worked is the time that this feed has spent on what it had read, in all: waiting for Redis is not in it.
+func (f *Feed) Worked() time.Duration { return f.worked }
+
+// Pull brings the sink up to what the state held when it was called: what was added since the last Pull, or, the first time and
+// whenever the feed does not go on from there, everything anew after a Reset. asOf says which buckets are kept. wanted, which may be nil,
 // chooses subjects. After an error the next Pull goes on where this one stopped, or begins anew.
 func (f *Feed) Pull(ctx context.Context, asOf time.Time, wanted func(subject string) bool, into Sink) error {
 	add := into.Add
@@ -70,6 +77,7 @@ func (f *Feed) Pull(ctx context.Context, asOf time.Time, wanted func(subject str
 			}
 		}
 	}
+	var goal []int64
 	for {
 		if f.places == nil {
 			into.Reset()
@@ -77,15 +85,26 @@ func (f *Feed) Pull(ctx context.Context, asOf time.Time, wanted func(subject str
 				f.Restart()
 				return err
 			}
+			goal = nil
 		}
 		more, err := f.Next(ctx, add)
 		switch {
 		case errors.Is(err, ErrGap):
 			f.Restart()
+			continue
 		case err != nil:
 			f.Restart() // some of what was read may have been added
 			return err
-		case !more:
+		}
+		// Writers may be as fast as this reader: what comes while it reads is for the next Pull.
+		if goal == nil {
+			goal = slices.Clone(f.ever)
+		}
+		reached := true
+		for i, at := range f.places {
+			reached = reached && at.seen >= goal[i]
+		}
+		if !more || reached {
 			return nil
 		}
 	}
@@ -94,32 +113,20 @@ func (f *Feed) Pull(ctx context.Context, asOf time.Time, wanted func(subject str
 // loadInto loads what the sink wants: from as far back as it reaches at asOf up to the newest event, which may be far ahead of
 // asOf, the time of the slowest partition.
 func (f *Feed) loadInto(ctx context.Context, asOf time.Time, wanted func(string) bool, into Sink) error {
-	for range maxRounds {
-		newest, err := f.s.Newest(ctx)
-		if err != nil {
-			return err
-		}
-		to := asOf
-		if newest.After(to) {
-			to = newest
-		}
-		to = to.Add(time.Hour)
-		var spans []windows.Span
-		for step, length := range into.Retention() {
-			span := windows.SpanAt(windows.Step(step), length, asOf)
-			span.Last = span.Step.Bucket(to)
-			spans = append(spans, span)
-		}
-		if err := f.Load(ctx, spans, wanted, into.Load); err != nil {
-			return err
-		}
-		// Events beyond the spans that came meanwhile may be behind the feed and not in what was loaded.
-		if newest, err = f.s.Newest(ctx); err != nil || !newest.After(to) {
-			return err
-		}
-		into.Reset()
+	newest, err := f.s.Newest(ctx)
+	if err != nil {
+		return err
 	}
-	return errors.New("redis: events run away from their reader")
+	if newest.Before(asOf) {
+		newest = asOf
+	}
+	var spans []windows.Span
+	for step, length := range into.Retention() {
+		span := windows.SpanAt(windows.Step(step), length, asOf)
+		span.Last = span.Step.Bucket(newest.Add(time.Hour))
+		spans = append(spans, span)
+	}
+	return f.Load(ctx, spans, wanted, into.Load)
 }
 
 // Newest is the newest time of a counted event, to the second; zero when there is none.
@@ -147,10 +154,13 @@ func (s *Store) Newest(ctx context.Context) (time.Time, error) {
 // Restart makes the next Pull begin anew.
 func (f *Feed) Restart() { f.places, f.loaded = nil, nil }
 
-// Load reads all subjects of the configured combinations for which wanted is true, with their counts in the spans. From the
-// call on Next tells of what is added. wanted may be nil.
+// Load reads all subjects of the configured combinations for which wanted is true, with their counts in the spans, one of each
+// step. From the call on Next tells of what is added, in the spans and after them. wanted may be nil.
 func (f *Feed) Load(ctx context.Context, spans []windows.Span, wanted func(subject string) bool, load func(subject string, series *windows.Series)) error {
-	f.places, f.loaded = make([]place, len(f.s.shards)), map[string][]place{}
+	f.places, f.ever, f.loaded = make([]place, len(f.s.shards)), make([]int64, len(f.s.shards)), map[string][]place{}
+	for _, span := range spans {
+		f.until[span.Step] = span.Last
+	}
 	for i := range f.places {
 		_, at, err := f.s.snapshot(ctx, i, nil)
 		if err != nil {
@@ -249,6 +259,7 @@ func (f *Feed) Next(ctx context.Context, add func(subject string, step windows.S
 		if len(answer) < 2 {
 			return false, ErrGap
 		}
+		began := time.Now()
 		for _, x := range answer[2:] {
 			entry, _ := x.(string)
 			if len(entry) < 8 {
@@ -260,13 +271,13 @@ func (f *Feed) Next(ctx context.Context, add func(subject string, step windows.S
 			at.seen++
 			at.tag = entry[:8]
 		}
-		ever, err := parseSeq(answer[1])
-		if err != nil {
+		f.worked += time.Since(began)
+		if f.ever[i], err = parseSeq(answer[1]); err != nil {
 			return false, err
 		}
-		more = more || at.seen < ever
+		more = more || at.seen < f.ever[i]
 	}
-	if !more && len(f.loaded) > 0 {
+	if len(f.loaded) > 0 {
 		f.settle()
 	}
 	return more, nil
@@ -290,20 +301,23 @@ func (f *Feed) entry(shard int, at place, entry string, add func(string, windows
 		}
 		log := rest[8+keyLen : 8+keyLen+logLen]
 		rest = rest[8+keyLen+logLen+cells:]
+		has := [windows.NumSteps]int64{-1, -1, -1} // up to which bucket the snapshot has it already
 		if marks := f.loaded[subject]; marks != nil {
 			if at.seen+1 == marks[shard].seen && entry[:8] != marks[shard].tag {
 				return ErrGap
 			}
 			if at.seen < marks[shard].seen {
-				continue // the snapshot has it
+				has = f.until
 			}
 		}
 		first := chunk * chunkOf[windows.Minute]
 		ok = increments(log, func(p byte, c windows.Counter, n uint64) {
 			minute := first + int64(p)
-			add(subject, windows.Minute, minute, c, int64(n))
-			add(subject, windows.Hour, minute/60, c, int64(n))
-			add(subject, windows.Day, minute/1440, c, int64(n))
+			for step, bucket := range [windows.NumSteps]int64{minute, minute / 60, minute / 1440} {
+				if bucket > has[step] {
+					add(subject, windows.Step(step), bucket, c, int64(n))
+				}
+			}
 		})
 		if !ok {
 			return errAnswer

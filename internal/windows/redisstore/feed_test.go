@@ -148,6 +148,45 @@ func follow(t *testing.T, s *Store, seed uint64, done <-chan struct{}) {
 	}
 }
 
+// What is counted while a copy is loaded may lie after everything that the loading looks at: events of a backlog run days in
+// seconds. It comes with the feed, once.
+func TestFeedAfterWhatWasLoaded(t *testing.T) {
+	onAll(t, func(t *testing.T, client redis.UniversalClient) {
+		r := newRig(t, client, options(t))
+		s := newStream(7, 30)
+		apply := func(n int, later time.Duration) {
+			for range n {
+				result := s.result()
+				for i := range result.Events {
+					result.Events[i].Time = result.Events[i].Time.Add(later)
+				}
+				r.add(p0, result)
+			}
+			r.apply()
+		}
+		apply(200, 0)
+		feed := r.store.NewFeed()
+		c := &copyOf{keep: windows.Retention{40 * 24 * time.Hour, 40 * 24 * time.Hour, 400 * 24 * time.Hour}}
+		n := 0
+		err := feed.Pull(t.Context(), s.at, func(string) bool {
+			if n++; n == 1 || n == 3 {
+				apply(50, time.Duration(n)*50*time.Hour)
+			}
+			return true
+		}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := feed.Pull(t.Context(), s.at, nil, c); err != nil {
+			t.Fatal(err)
+		}
+		if c.resets != 1 {
+			t.Errorf("loaded %d times, not once", c.resets)
+		}
+		c.check(t, r.store, spansFrom(t0.AddDate(0, 0, -2), t0.AddDate(0, 0, 40)))
+	})
+}
+
 // A Redis that came back with older data and was then brought up to date by other batches has another history under the same
 // numbers. The reader notices.
 func TestFeedNoticesThatRedisWentBack(t *testing.T) {
