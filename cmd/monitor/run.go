@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,9 @@ says so (/-/ready, log), and goes on by itself. SIGHUP, or POST /-/reload, reads
 
 // serve runs the service until the context ends.
 func serve(ctx context.Context, o app.Options) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // little stays: a fifth less memory for a few percent of the time
+	}
 	defer o.Log.Sync() //nolint:errcheck // standard error may be a terminal, which cannot be synced
 	hangup := make(chan struct{}, 1)
 	signals := make(chan os.Signal, 1)

@@ -31,7 +31,8 @@ type Applier struct {
 	state          *trouble // of the store
 	lettersTrouble *trouble
 
-	wake chan struct{} // tells run to look again
+	wake    chan struct{} // tells run to look again
+	backlog chan struct{} // tells that a lane has a backlog now
 
 	mu       sync.Mutex
 	lanes    map[windows.Partition]*lane
@@ -59,16 +60,15 @@ type batch struct {
 }
 
 const (
-	firstTarget = 2_000    // events in a batch before anything was measured
-	leastTarget = 4_000    // even when the state is slow: smaller batches cost more an event, and a slow state would never catch up
+	leastTarget = 25_000   // events in a batch, however slow the state: smaller batches cost more an event, and it would never catch up
 	letterLimit = 16 << 20 // bytes of dead letters in one batch
 )
 
 func newApplier(store Store, producer Producer, log *zap.Logger, o *Options) *Applier {
-	return &Applier{store: store, producer: producer, log: log, options: o, wake: make(chan struct{}, 1),
+	return &Applier{store: store, producer: producer, log: log, options: o, wake: make(chan struct{}, 1), backlog: make(chan struct{}, 1),
 		state: newTrouble(log, "state"), lettersTrouble: newTrouble(log, "dead letters"),
 		lanes: map[windows.Partition]*lane{}, pending: map[windows.Partition]int{}, changed: make(chan struct{}),
-		active: &batch{fold: o.NewFold()}, spare: &batch{fold: o.NewFold()}, target: min(firstTarget, o.MaxBatch)}
+		active: &batch{fold: o.NewFold()}, spare: &batch{fold: o.NewFold()}, target: min(leastTarget, o.MaxBatch)}
 }
 
 // open takes up partitions: it waits until nothing of them is held from before, and reads where the state is. It waits for the

@@ -58,7 +58,7 @@ type Options struct {
 
 	FlushEvery   time.Duration // how old a batch may get while the reader keeps up; 100 ms when zero
 	BacklogEvery time.Duration // how old while there is a backlog; 1 s when zero
-	ApplyBudget  time.Duration // how long one apply should take; batches are sized by it; 100 ms when zero
+	ApplyBudget  time.Duration // how long one apply should take; batches are sized by it; 250 ms when zero
 	MaxBatch     int           // events in one batch, whatever the budget; 50,000 when zero
 	FetchBytes   int           // of one fetch; 1 MiB when zero
 	FetchWait    time.Duration // at the log's end; 250 ms when zero
@@ -94,7 +94,7 @@ func (o *Options) defaults() error {
 		missing = append(missing, errors.New("consumer: group, decoder and fold have to be given"))
 	}
 	for d, standard := range map[*time.Duration]time.Duration{&o.FlushEvery: 100 * time.Millisecond, &o.BacklogEvery: time.Second,
-		&o.ApplyBudget: 100 * time.Millisecond, &o.WatchEvery: 5 * time.Second, &o.ReportEvery: time.Second,
+		&o.ApplyBudget: 250 * time.Millisecond, &o.WatchEvery: 5 * time.Second, &o.ReportEvery: time.Second,
 		&o.ConfirmEvery: time.Second, &o.CompareEvery: time.Second, &o.StopWithin: 3 * time.Second, &o.FetchWait: 250 * time.Millisecond} {
 		if *d <= 0 {
 			*d = standard
@@ -225,6 +225,8 @@ func (c *Consumer) generation(ctx context.Context, gen *kafka.Generation, partit
 		case <-ctx.Done():
 		case <-tick.C:
 			commits.commit(lanes)
+			c.report(ctx, lanes)
+		case <-c.applier.backlog: // said at once: what the rates are for depends on it
 			c.report(ctx, lanes)
 		}
 	}

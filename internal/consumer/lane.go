@@ -210,6 +210,10 @@ func (l *lane) setBacklog(yes bool) {
 	switch {
 	case yes && !l.backlog:
 		l.applier.behind++
+		select {
+		case l.applier.backlog <- struct{}{}:
+		default:
+		}
 	case !yes && l.backlog:
 		l.applier.behind--
 	}
