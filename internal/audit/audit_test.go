@@ -260,11 +260,36 @@ func TestAgainstBruteForce(t *testing.T) {
 	for name, o := range map[string]Options{
 		"touchy":        options(touchy(), windows.DefaultWindows()),
 		"other windows": options(touchy(), fifteen),
+		"short windows": options(touchy(), fifteen[:2]), // empty between one burst and the next
 		"engaged":       options(engaged, windows.DefaultWindows()),
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) { compare(t, o, genStream(t)) })
 		})
+	}
+}
+
+// A look that is older than the hour says nothing of what a window holds: all may have left it since.
+func TestAfterALongSilence(t *testing.T) {
+	lax := []policy.Policy{{Name: "lax", Limits: []policy.Limit{limit(windows.Complaint, "90%", nil)}}}
+	a := New(options(lax, []windows.Window{{Name: "2h", Length: 2 * time.Hour, Step: windows.Hour}}))
+	id := 0
+	take := func(kind event.Type, n int, at time.Time) {
+		for range n {
+			id++
+			a.Take(&event.Result{Events: []event.Event{{Type: kind, Time: at, ID: fmt.Sprint(id), Tenant: "acme"}}})
+		}
+	}
+	take(event.Delivery, 100, start)
+	take(event.Complaint, 10, start)
+	later := start.Add(50 * time.Hour)
+	take(event.Delivery, 10, later)
+	take(event.Complaint, 2, later) // twice the share of before, of a tenth of the mail
+	take(event.Delivery, 100, later.Add(time.Minute))
+	for w := range a.Finish().Worst() {
+		if w.Policy != nil && (w.Numerator != 2 || w.Exposure != 10 || !w.At.Equal(later.Add(time.Second))) {
+			t.Errorf("worst of %s: %d of %d at %s", w.SubjectKey, w.Numerator, w.Exposure, w.At)
+		}
 	}
 }
 
