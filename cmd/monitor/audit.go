@@ -15,6 +15,7 @@ import (
 
 	"sendwatch/internal/app"
 	"sendwatch/internal/audit"
+	"sendwatch/internal/audit/page"
 	"sendwatch/internal/config"
 	"sendwatch/internal/event"
 	"sendwatch/internal/event/eventstream"
@@ -31,6 +32,7 @@ type auditFlags struct {
 	windows  []string
 	output   string
 	top      int
+	html     string
 }
 
 func newAuditCommand() *cobra.Command {
@@ -46,10 +48,11 @@ The clock is the data's own: rates are judged at the end of every second that ha
 that is older than one before it counts in its own time and is judged with the second that the clock is in; sorted files
 therefore tell alerts best.
 
-The verdict comes first, then the tables; -o json prints everything. The exit status is 3 when a limit is broken at the end of
+The verdict comes first, then the tables; -o json prints everything. --html writes the same to a page that needs nothing else. The exit status is 3 when a limit is broken at the end of
 the data or an alert was raised, 1 when a file cannot be read.`,
 		Example: `  monitor audit events.ndjson.gz
   monitor audit --policy strict --window 24h,7d logs/
+  monitor audit --html report.html yesterday.ndjson
   kcat -C -b kafka:9092 -t mail.events -e -q | monitor audit -o json -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error { return runAudit(cmd, &flags, names) },
@@ -62,6 +65,7 @@ the data or an alert was raised, 1 when a file cannot be read.`,
 	f.StringSliceVar(&flags.windows, "window", nil, "only these windows, by name")
 	f.StringVarP(&flags.output, "output", "o", "table", "table or json")
 	f.IntVar(&flags.top, "top", 20, "rows of each table")
+	f.StringVar(&flags.html, "html", "", "also write the report as one page with charts to this `file`, to hand on")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp)) // fails for unknown flags only
 	return c
 }
@@ -74,7 +78,16 @@ func runAudit(cmd *cobra.Command, flags *auditFlags, names []string) error {
 	if err != nil {
 		return err
 	}
-	r := auditRun{cmd: cmd, audit: audit.New(app.AuditOptions(c))}
+	options := app.AuditOptions(c)
+	var file *pageFile
+	if flags.html != "" {
+		if file, err = newPageFile(flags.html); err != nil {
+			return err
+		}
+		defer file.drop()
+		options.Courses = page.Courses
+	}
+	r := auditRun{cmd: cmd, audit: audit.New(options)}
 	sources, size, err := r.sources(names)
 	if err != nil {
 		return err
@@ -92,6 +105,11 @@ func runAudit(cmd *cobra.Command, flags *auditFlags, names []string) error {
 	}
 	report := r.audit.Finish()
 	r.tell()
+	if file != nil {
+		if err := file.write(func(w io.Writer) error { return page.Write(w, report, flags.top) }); err != nil {
+			return fmt.Errorf("--html: %w", err)
+		}
+	}
 	if flags.output == "json" {
 		err = report.WriteJSON(cmd.OutOrStdout())
 	} else {

@@ -5,13 +5,13 @@ import (
 	"strings"
 	"time"
 
-	"sendwatch/internal/alerts"
+	"sendwatch/internal/audit/digest"
 	"sendwatch/internal/backtest"
 )
 
 // printComparison prints two sides for people: what each would have alerted, then where they differ, then where they agree.
 func printComparison(w io.Writer, sides []backtest.Side, c backtest.Comparison, top int) error {
-	p := auditPrinter{w: w, r: sides[0].Report, top: max(1, top)}
+	p := auditPrinter{w: w, top: max(1, top)}
 	for i, s := range sides {
 		p.line("%s  %s", [...]string{"A", "B"}[i], sideLine(s))
 	}
@@ -20,9 +20,9 @@ func printComparison(w io.Writer, sides []backtest.Side, c backtest.Comparison, 
 		inBoth[0] += len(both.A)
 		inBoth[1] += len(both.B)
 	}
-	p.line("\nOnly A alerts: %s. Only B alerts: %s. Both alert: %s of A, %s of B.", count(len(c.OnlyA), "time"), count(len(c.OnlyB), "time"),
+	p.line("\nOnly A alerts: %s. Only B alerts: %s. Both alert: %s of A, %s of B.", digest.Count(len(c.OnlyA), "time"), digest.Count(len(c.OnlyB), "time"),
 		thousands(int64(inBoth[0])), thousands(int64(inBoth[1])))
-	p.events()
+	p.events(digest.Of(sides[0].Report, 0))
 	p.episodes("ONLY A, in the order in which they fired", c.OnlyA)
 	p.episodes("ONLY B, in the order in which they fired", c.OnlyB)
 	p.both(c.Both)
@@ -30,26 +30,20 @@ func printComparison(w io.Writer, sides []backtest.Side, c backtest.Comparison, 
 }
 
 func sideLine(s backtest.Side) string {
-	episodes := episodesOf(s.Report.Alerts)
-	critical := 0
-	for _, e := range episodes {
-		if e.last.Severity == alerts.Critical {
-			critical++
-		}
-	}
+	episodes := digest.Episodes(s.Report.Alerts)
 	name := s.Name
 	if list := strings.Join(s.Policies, ", "); list != name {
 		name += " (" + list + ")"
 	}
-	return name + ": " + count(len(episodes), "alert") + " in " + count(len(incidentsOf(episodes)), "incident") + ", " +
-		thousands(int64(critical)) + " of them critical; " + count(s.Report.InBreach, "rate") + " in breach at the end"
+	return name + ": " + digest.Count(len(episodes), "alert") + " in " + digest.Count(len(digest.IncidentsOf(episodes)), "incident") + ", " +
+		thousands(int64(digest.CriticalOf(episodes))) + " of them critical; " + digest.Count(s.Report.InBreach, "rate") + " in breach at the end"
 }
 
 func (p *auditPrinter) episodes(title string, list []backtest.Episode) {
 	t := newTable("FIRED", "RESOLVED", "SEVERITY", "SUBJECT", "RATE", "WINDOW", ">LIMIT", ">AT FIRE", ">PEAK", "POLICY")
 	for _, e := range list[:min(len(list), p.top)] {
 		t.row(moment(e.First.StartsAt), resolvedAt(e), e.Last.Severity.String(), e.First.SubjectKey, e.First.Rate, e.First.Window,
-			percent(&e.First.Limit), percent(e.First.AtFire.Judged), percent(e.Last.Peak.Judged), policyName(e.First.Policy, e.First.LimitName))
+			percent(&e.First.Limit), percent(e.First.AtFire.Judged), percent(e.Last.Peak.Judged), digest.PolicyName(e.First.Policy, e.First.LimitName))
 	}
 	p.table(title, t, len(list))
 }
@@ -76,7 +70,7 @@ func (p *auditPrinter) both(list []backtest.Both) {
 func lastOf(list []backtest.Episode) string {
 	text := resolvedAt(list[len(list)-1])
 	if len(list) > 1 {
-		text += " (" + count(len(list), "alert") + ")"
+		text += " (" + digest.Count(len(list), "alert") + ")"
 	}
 	return text
 }

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"sendwatch/internal/audit/digest"
 )
 
 func printJSON(w io.Writer, text []byte) error {
@@ -57,29 +58,11 @@ func (t *table) print(w io.Writer) error {
 	return tw.Flush()
 }
 
-// percent writes a share for people: three significant digits and a sign, "-" when there is none.
-func percent(share *float64) string {
-	if share == nil {
-		return "-"
-	}
-	return strconv.FormatFloat(*share*100, 'g', 3, 64) + "%"
-}
+func percent(share *float64) string { return digest.Percent(share) }
 
-// thousands groups the digits of a count: 1,234,567.
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func thousands(n int64) string { return digest.Thousands(n) }
 
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05Z")
-}
+func moment(t time.Time) string { return digest.Moment(t) }
 
 func printValue(w io.Writer, v any) error {
 	text, err := json.Marshal(v)

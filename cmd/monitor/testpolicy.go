@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sendwatch/internal/app"
+	"sendwatch/internal/audit/digest"
 	"sendwatch/internal/config"
 	"sendwatch/internal/policytest"
 )
@@ -94,7 +95,7 @@ func testSuite(cmd *cobra.Command, base *config.Config, suite *policytest.Suite)
 	if failed > 0 {
 		verdict = fmt.Sprintf("%d of %d failed", failed, len(suite.Cases))
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s\n", suite.File, count(len(suite.Cases), "test"), verdict)
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s\n", suite.File, digest.Count(len(suite.Cases), "test"), verdict)
 	return failed == 0, err
 }
 

@@ -20,6 +20,7 @@ type Options struct {
 	Horizon      time.Duration // of repeats; 0 = off
 	Engagement   *engagement.Rules
 	Providers    memstore.Providers
+	Courses      int // how many rates that break a limit are followed over time (Report.Course); 0 = none
 }
 
 // Audit takes events in order and judges them. Make one with New; it is not for concurrent use.
@@ -44,6 +45,8 @@ type Audit struct {
 	wanted   map[uint64]bool      // label sets whose parts the evaluator has
 	breaches int                  // lines in breach
 	open     int                  // alerts that are open
+	courses  int                  // lines that are followed
+	traced   []*ledger            // subjects with such a line that a minute can change
 	fed      int                  // subjects given to the evaluator for this moment
 	records  []alerts.Record
 	disorder Disorder
@@ -208,6 +211,7 @@ func (a *Audit) endMinute(now time.Time, minute int64) {
 		g.listed = g.minutely
 		return !g.listed
 	})
+	a.traceMinutes(now)
 }
 
 // ledger returns the subject's ledger, made when it is new.
@@ -239,7 +243,7 @@ func (a *Audit) look(g *ledger, now time.Time) {
 		if err != nil {
 			continue // a window longer than what is kept: configurations do not allow it
 		}
-		was := t.breach
+		was, last := t.breach, figures{Numerator: t.k, Exposure: t.e, At: g.looked}
 		concerns = l.note(t, reading, at) || concerns
 		if t.breach != was {
 			if t.breach {
@@ -251,7 +255,11 @@ func (a *Audit) look(g *ledger, now time.Time) {
 		if l.fine {
 			l.keep(t, a.sums)
 		}
+		if t.breach || t.course != nil {
+			a.trace(g, l, t, at, last)
+		}
 	}
+	g.looked = at
 	g.hour, g.lastMinute = windows.Hour.Bucket(now), windows.Minute.Bucket(now)
 	if concerns {
 		a.feed(g)

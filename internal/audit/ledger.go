@@ -14,7 +14,8 @@ type ledger struct {
 	tracks []track // by line
 	loaded bool    // the evaluator has it
 
-	hour       int64 // of the last look
+	looked     int64 // the last look, in seconds since 1970
+	hour       int64 // its hour
 	hourly     bool  // in the list of those looked at when an hour ends
 	minutely   bool  // the budget has to be looked after when a minute ends
 	listed     bool  // in the list of those
@@ -31,6 +32,7 @@ type track struct {
 	worst   figures // among those of that verdict
 	peakK   int64   // highest judged share since the breach began, or became certain
 	peakE   int64
+	course  *course // nil unless it is followed
 
 	// At the last look, and what has left a fine line's window since.
 	k, d, e      int64
