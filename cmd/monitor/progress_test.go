@@ -1,0 +1,32 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"time"
+)
+
+func TestProgressLines(t *testing.T) {
+	clock := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		size int64
+		want string
+	}{
+		{100 << 20, "auditing: 20.0MiB of 100.0MiB, 1.0MiB/s, 1m20s left\nauditing: 95.0MiB of 100.0MiB, 3.2MiB/s, 2s left\n"},
+		{0, "auditing: 20.0MiB, 1.0MiB/s\nauditing: 95.0MiB, 3.2MiB/s\n"},
+	} {
+		var out bytes.Buffer
+		now := clock
+		p := newProgressLines(&out, "auditing", c.size, func() time.Time { return now })
+		p.add(5 << 20) // at once: too soon for a line
+		now = now.Add(20 * time.Second)
+		p.add(15 << 20)
+		now = now.Add(9 * time.Second)
+		p.add(60 << 20)
+		now = now.Add(time.Second)
+		p.add(15 << 20)
+		if out.String() != c.want {
+			t.Errorf("of %d bytes:\n%swant\n%s", c.size, out.String(), c.want)
+		}
+	}
+}
