@@ -233,12 +233,15 @@ func (r *auditRun) sources(names []string) (sources []eventstream.Source, size i
 	}
 	known := true
 	for _, name := range files {
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		info, err := os.Stat(name)
+		regular := name != "-" && err == nil && info.Mode().IsRegular()
+		switch {
+		case regular:
 			size += info.Size()
-		} else if name == "-" {
+		case name == "-" || err == nil:
 			known = false
 		}
-		sources = append(sources, r.source(name, len(files) > 1))
+		sources = append(sources, r.source(name, regular && len(files) > 1, name == "-" || err == nil && !regular))
 	}
 	if !known {
 		size = 0
@@ -265,14 +268,15 @@ func filesBelow(dir string) ([]string, error) {
 	return files, err
 }
 
-// source opens a file so that the progress bar sees what is read of it, but for a first look at where it begins.
-func (r *auditRun) source(name string, firstLook bool) eventstream.Source {
+// source opens a file so that the progress bar sees what is read of it, but for a first look at where it begins. What a first look
+// would take away, such as a pipe's content, is opened once.
+func (r *auditRun) source(name string, firstLook, once bool) eventstream.Source {
 	if name == "-" {
 		return eventstream.Source{Name: name, Once: true, Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(r.bar.reader(interruptible{r.cmd.Context(), r.cmd.InOrStdin()})), nil
 		}}
 	}
-	return eventstream.Source{Name: name, Open: func() (io.ReadCloser, error) {
+	return eventstream.Source{Name: name, Once: once, Open: func() (io.ReadCloser, error) {
 		file, err := os.Open(name)
 		if err != nil {
 			return nil, err

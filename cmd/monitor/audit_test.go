@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,6 +168,42 @@ func TestAuditReadsAnything(t *testing.T) {
 				t.Errorf("exit %d\n%.2000s", code, diff)
 			}
 		})
+	}
+}
+
+// Pipes, such as a shell makes of <(zcat FILE), can be read once: nothing of them may be lost to finding out which begins first.
+func TestAuditReadsPipes(t *testing.T) {
+	story := auditStory()
+	middle := strings.Index(story[len(story)/2:], "\n") + len(story)/2 + 1
+	dir := decodeFiles(t, map[string]string{"whole": story})
+	_, want, _ := runMonitor(t.Context(), nil, "audit", "-o", "json", filepath.Join(dir, "whole"))
+	pipes := []string{filepath.Join(dir, "late"), filepath.Join(dir, "early")}
+	for i, part := range []string{story[middle:], story[:middle]} {
+		if err := syscall.Mkfifo(pipes[i], 0o600); err != nil {
+			t.Skip("no named pipes here: ", err)
+		}
+		go func() { _ = os.WriteFile(pipes[i], []byte(part), 0o600) }() // ends when it was read, or with the test
+	}
+	code, got, messages := runMonitor(t.Context(), nil, "audit", "-o", "json", pipes[0], pipes[1])
+	if diff := cmp.Diff(want, got); diff != "" || code != exitBreach {
+		t.Errorf("exit %d, %s\n%.2000s", code, messages, diff)
+	}
+}
+
+// Files of any form that decode knows may stand beside each other, and in one file records of several.
+func TestAuditMixesFormats(t *testing.T) {
+	native := `{"type":"delivery","time":"2026-03-02T08:00:00Z","id":"n1","recipient":"a@example.org","tenant":"acme"}`
+	sendgrid := `[{"email":"b@example.org","event":"delivered","timestamp":1772438401,"sg_event_id":"s1","sg_message_id":"m1"},` +
+		`{"email":"c@example.org","event":"bounce","type":"bounce","timestamp":1772438402,"sg_event_id":"s2","sg_message_id":"m2","status":"5.1.1"}]`
+	postmark := `{"RecordType":"Delivery","Recipient":"d@example.org","MessageID":"p1","DeliveredAt":"2026-03-02T08:00:03Z","ServerID":1}`
+	powermta := "type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,dsnMta,bounceCat,srcType,srcMta,dlvType,dlvSourceIp,dlvDestinationIp\n" +
+		"d,2026-03-02 08:00:04+0000,2026-03-02 08:00:00+0000,x@news.example,e@example.org,,relayed,2.0.0,,mx.example.org,,smtp,,smtp,203.0.113.9,198.51.100.1\n"
+	gz, _ := decodePacked(t, postmark+"\n")
+	dir := decodeFiles(t, map[string]string{"mixed.ndjson": native + "\n" + sendgrid + "\n", "postmark.gz": gz, "acct.csv": powermta})
+	code, out, messages := runMonitor(t.Context(), nil, "audit", "-o", "json", dir)
+	want := `{"events":{"read":5,"counted":5,"duplicate":0,"late":0,"ignored":0,"rejected":{}},"from":"2026-03-02T08:00:00Z","to":"2026-03-02T08:00:04Z",`
+	if head, _, _ := strings.Cut(out, "\n"); head != want || code != exitOK || messages != "" {
+		t.Errorf("exit %d, %q\n%s\nwant\n%s", code, messages, head, want)
 	}
 }
 
