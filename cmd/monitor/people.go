@@ -27,6 +27,12 @@ func newEngagementCommand() *cobra.Command {
 				Recipients map[string]int64 `json:"recipients"`
 				Delivered  map[string]int64 `json:"delivered_30d"`
 				Share      *float64         `json:"engaged_share"`
+				Answers    struct {
+					People           int64    `json:"people"`
+					Machine          int64    `json:"machine"`
+					Share            *float64 `json:"share"`
+					ShareWithMachine *float64 `json:"share_with_machine"`
+				} `json:"interactions_30d"`
 			}
 			if err := c.get(cmd, "/api/v1/engagement", setQuery("tenant", tenant), &a); err != nil || c.output == "json" {
 				return err
@@ -46,6 +52,13 @@ func newEngagementCommand() *cobra.Command {
 				t.row(k, thousands(a.Delivered[k]))
 			}
 			t.row("engaged share", percent(a.Share))
+			if err := t.print(out); err != nil {
+				return err
+			}
+			fmt.Fprintln(out)
+			t = newTable("OPENS, CLICKS AND REPLIES IN 30 DAYS", ">COUNT", ">OF DELIVERIES")
+			t.row("people's", thousands(a.Answers.People), percent(a.Answers.Share))
+			t.row("with machines'", thousands(a.Answers.People+a.Answers.Machine), percent(a.Answers.ShareWithMachine))
 			return t.print(out)
 		},
 	}

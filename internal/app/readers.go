@@ -273,14 +273,14 @@ func (r readers) Redis(ctx context.Context) (answer.Redis, error) {
 	return out, nil
 }
 
-// Breakdown implements answer.EngagementReader.
-func (r readers) Breakdown(ctx context.Context, tenant string, day engagement.Day) (engagement.Breakdown, error) {
+// Cohorts implements answer.EngagementReader.
+func (r readers) Cohorts(ctx context.Context, tenant string, day engagement.Day) (*engagement.Cohorts, error) {
 	b, err := r.backend()
 	if err != nil {
-		return engagement.Breakdown{}, err
+		return nil, err
 	}
-	breakdown, err := b.store.Breakdown(ctx, tenant, day)
-	return breakdown, r.unavailable(err)
+	cohorts, err := b.store.Cohorts(ctx, tenant, day)
+	return cohorts, r.unavailable(err)
 }
 
 // Recipient implements answer.EngagementReader.

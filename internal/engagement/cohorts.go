@@ -58,6 +58,27 @@ func (c *Cohorts) At(b *Bounds) Breakdown {
 	return out
 }
 
+// Span is a run of days, and how many recipients there are whose newest interaction lies in it.
+type Span struct {
+	From, To Day // both included
+	N        int64
+}
+
+// Recency tells how long ago recipients interacted: how many have their newest interaction in each run of so many days, from the day
+// of the bounds back to where engagement ends. The sum is Engaged; who interacted after the day is in the first run.
+func (c *Cohorts) Recency(b *Bounds, days int) []Span {
+	var out []Span
+	for to := b.Day; to >= b.Engaged; to -= Day(days) {
+		out = append(out, Span{From: max(b.Engaged, to-Day(days)+1), To: to})
+	}
+	for d, n := range c.Interacted {
+		if d >= b.Engaged {
+			out[max(0, int(b.Day-d)/days)].N += n
+		}
+	}
+	return out
+}
+
 func since(m map[Day]int64, from Day) int64 {
 	var n int64
 	for d, v := range m {

@@ -50,6 +50,21 @@ func TestCohortsAgainstBruteForce(t *testing.T) {
 		if got := cohorts.At(&b); got != want {
 			t.Fatalf("got %+v, want %+v: %+v", got, want, people)
 		}
+		for i, s := range cohorts.Recency(&b, rapid.IntRange(1, 9).Draw(t, "run")) {
+			var n int64
+			for k := range people {
+				if d := people[k].Interacted; d >= s.From && (d <= s.To || i == 0) {
+					n++
+				}
+			}
+			if n != s.N {
+				t.Fatalf("%d recipients with their newest interaction from %s to %s, want %d", s.N, s.From, s.To, n)
+			}
+			want.Engaged -= n
+		}
+		if want.Engaged != 0 {
+			t.Fatalf("%d engaged recipients are in no run", want.Engaged)
+		}
 		gone := NewRecipient()
 		for i := range people {
 			cohorts.Move(&people[i], &gone)

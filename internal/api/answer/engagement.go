@@ -19,7 +19,26 @@ type Engagement struct {
 	Recipients RecipientTally    `json:"recipients"`
 	Delivered  DeliveredByStates `json:"delivered_30d"`
 	// EngagedShare is null without deliveries whose recipient is known.
-	EngagedShare *float64 `json:"engaged_share"`
+	EngagedShare *float64         `json:"engaged_share"`
+	Interactions InteractionTally `json:"interactions_30d"`
+	// Recency are the engaged recipients by the week of their newest interaction, the last seven days first.
+	Recency []RecencyRun `json:"recency"`
+}
+
+// InteractionTally is the opens, clicks and replies of the 30d window, those that people made and those that machines did. The shares
+// are of deliveries, null without any: people's alone, which can make engaged, and both, as a count of opens by itself would show.
+type InteractionTally struct {
+	People           int64    `json:"people"`
+	Machine          int64    `json:"machine"`
+	Share            *float64 `json:"share"`
+	ShareWithMachine *float64 `json:"share_with_machine"`
+}
+
+// RecencyRun is a run of days, both included, and how many recipients have their newest interaction in it.
+type RecencyRun struct {
+	From       string `json:"from"`
+	To         string `json:"to"`
+	Recipients int64  `json:"recipients"`
 }
 
 // RecipientTally is how many recipients there are.
@@ -61,14 +80,20 @@ func (s *Source) TenantEngagement(ctx context.Context, tenant string, at time.Ti
 	}
 	day := engagement.DayOf(m.AsOf)
 	shape := s.Shape()
-	b, err := s.Readers.Engagement.Breakdown(ctx, tenant, day)
+	cohorts, err := s.Readers.Engagement.Cohorts(ctx, tenant, day)
 	if err != nil {
 		return nil, err
 	}
+	bounds := shape.Engagement.At(day)
+	b := cohorts.At(&bounds)
 	answer := &Engagement{
-		Tenant: tenant, AsOf: m.AsOf.UTC(), Since: shape.Engagement.At(day).Engaged.String(),
+		Tenant: tenant, AsOf: m.AsOf.UTC(), Since: bounds.Engaged.String(),
 		Recipients: RecipientTally{Known: b.Known, Engaged: b.Engaged, New: b.New, Unengaged: b.Unengaged,
 			Engaged30d: b.Engaged30d, Engaged90d: b.Engaged90d},
+	}
+	weeks := 1 + int(day-bounds.Engaged)/(54*7) // at most 54 runs
+	for _, s := range cohorts.Recency(&bounds, 7*weeks) {
+		answer.Recency = append(answer.Recency, RecencyRun{s.From.String(), s.To.String(), s.N})
 	}
 	c, ok := shape.Combination([]windows.Dimension{windows.Tenant})
 	if !ok {
@@ -89,9 +114,11 @@ func (s *Source) TenantEngagement(ctx context.Context, tenant string, at time.Ti
 	}
 	answer.Delivered = DeliveredByStates{Total: sum[windows.Delivered], Engaged: sum[windows.DeliveredEngaged],
 		New: sum[windows.DeliveredNew], Unengaged: sum[windows.DeliveredUnengaged], Suppressed: sum[windows.DeliveredSuppressed]}
-	if answer.Delivered.Total > 0 {
-		share := float64(answer.Delivered.Engaged) / float64(answer.Delivered.Total)
-		answer.EngagedShare = &share
+	i := &answer.Interactions
+	i.People, i.Machine = sum[windows.Opened]+sum[windows.Clicked]+sum[windows.Replied], sum[windows.Machine]
+	if total := float64(answer.Delivered.Total); total > 0 {
+		answer.EngagedShare = new(float64(answer.Delivered.Engaged) / total)
+		i.Share, i.ShareWithMachine = new(float64(i.People)/total), new(float64(i.People+i.Machine)/total)
 	}
 	return answer, nil
 }

@@ -89,7 +89,8 @@ type StatusReader interface {
 
 // EngagementReader reads what is known of recipients.
 type EngagementReader interface {
-	Breakdown(ctx context.Context, tenant string, day engagement.Day) (engagement.Breakdown, error)
+	// Cohorts returns those of a tenant's recipients that matter on the day.
+	Cohorts(ctx context.Context, tenant string, day engagement.Day) (*engagement.Cohorts, error)
 	// Recipient returns engagement.NewRecipient() for one that is not known. The address is trimmed and lower-cased, and
 	// must not be kept.
 	Recipient(ctx context.Context, tenant, recipient string) (engagement.Recipient, error)

@@ -342,8 +342,8 @@ func (b *Book) Redis(ctx context.Context) (answer.Redis, error) {
 		UsedMemoryBytes: 48_211_904, MaxMemoryPolicy: "noeviction", Keys: 18_204}, nil
 }
 
-// Breakdown implements answer.EngagementReader.
-func (b *Book) Breakdown(ctx context.Context, tenant string, day engagement.Day) (engagement.Breakdown, error) {
+// Cohorts implements answer.EngagementReader.
+func (b *Book) Cohorts(ctx context.Context, tenant string, _ engagement.Day) (*engagement.Cohorts, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	cohorts, stranger := engagement.NewCohorts(), engagement.NewRecipient()
@@ -352,8 +352,7 @@ func (b *Book) Breakdown(ctx context.Context, tenant string, day engagement.Day)
 			cohorts.Move(&stranger, &r)
 		}
 	}
-	bounds := b.shape.Engagement.At(day)
-	return cohorts.At(&bounds), b.open(ctx)
+	return cohorts, b.open(ctx)
 }
 
 // Recipient implements answer.EngagementReader.

@@ -147,6 +147,70 @@ func (a axis) strips(buckets []answer.Bucket, of []counterOf) []Strip {
 	return out
 }
 
+// Stack is how a whole is made up over time: bars of the same height, in layers.
+type Stack struct {
+	Label  string
+	Layers []Layer // the lowest first
+	Ticks  []Tick
+}
+
+// Layer is one part of a stack.
+type Layer struct {
+	Class string
+	Bars  []Bar
+}
+
+// mix draws to whom deliveries went: of each bucket the shares to engaged, new and unengaged recipients.
+func (a axis) mix(buckets []answer.Bucket) *Stack {
+	s := &Stack{Layers: []Layer{{Class: "engaged"}, {Class: "new"}, {Class: "unengaged"}}}
+	width := 100 / float64(a.n)
+	for i := range a.n {
+		if text := a.tick(a.from.Add(time.Duration(i) * a.step)); text != "" {
+			s.Ticks = append(s.Ticks, Tick{X: round(float64(i) * width), Text: text})
+		}
+	}
+	thin(s.Ticks)
+	var first, last string
+	for _, b := range buckets {
+		i := int(b.Start.Sub(a.from) / a.step)
+		parts := [...]int64{b.DeliveredEngaged, b.DeliveredNew, b.DeliveredUnengaged}
+		total := parts[0] + parts[1] + parts[2]
+		if i < 0 || i >= a.n || total <= 0 {
+			continue
+		}
+		y := stripHeight
+		for k, n := range parts {
+			h := float64(n) / float64(total) * stripHeight
+			y -= h
+			if n > 0 {
+				s.Layers[k].Bars = append(s.Layers[k].Bars, Bar{X: round(float64(i) * width), Y: round(y), W: round(width * 0.9), H: round(h),
+					Label: fmt.Sprintf("%s: %s %s (%s of %s)", b.Start.Format(a.layout), share(float64(n)/float64(total)), s.Layers[k].Class, group(n), group(total))})
+			}
+		}
+		last = share(float64(parts[0]) / float64(total))
+		if first == "" {
+			first = last
+		}
+	}
+	if first == "" {
+		return nil
+	}
+	s.Label = fmt.Sprintf("Share of deliveries to engaged recipients: %s on the first day, %s on the last", first, last)
+	return s
+}
+
+// thin takes the texts of ticks that would run into others or stand outside.
+func thin(ticks []Tick) {
+	last := -100.0
+	for i := range ticks {
+		if x := ticks[i].X; x-last < 9 || x > 94 {
+			ticks[i].Text = ""
+		} else {
+			last = x
+		}
+	}
+}
+
 func round(x float64) float64 { return math.Round(x*100) / 100 }
 
 func hours(asOf time.Time, n int) axis {

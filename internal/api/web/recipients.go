@@ -14,10 +14,17 @@ type Recipients struct {
 	Tenant     string
 	Engagement *answer.Engagement
 	States     []Part // of the known recipients
-	Recency    []Part // of the known recipients, each including the ones before
 	Bars       []Bar  // the same side by side
+	Deliveries []Part // of thirty days, by the state of their recipient
+	Mailed     []Bar  // the same side by side
+	Recency    []Part // of the known recipients, each including the ones before
+	Weeks      []Strip
+	Mix        *Stack // of deliveries, by day
 	Delivered  []Strip
 }
+
+// mixDays is how many days the mix of deliveries is shown for.
+const mixDays = 90
 
 // listedTenants is how many tenants can be chosen from; others are reached by their name in the URL.
 const listedTenants = 200
@@ -63,17 +70,19 @@ func (p *Pages) tenant(r *http.Request, f *Frame, content *Recipients) error {
 	content.Engagement = e
 	n := e.Recipients
 	content.States = []Part{Part{"engaged", n.Engaged, 0}.of(n.Known), Part{"new", n.New, 0}.of(n.Known), Part{"unengaged", n.Unengaged, 0}.of(n.Known)}
-	x := 0.0
-	for _, s := range content.States {
-		content.Bars = append(content.Bars, Bar{X: round(x), W: round(s.Share), H: 22, Label: s.Name})
-		x += s.Share
-	}
+	content.Bars = sideBySide(content.States)
+	d := e.Delivered
+	known := d.Engaged + d.New + d.Unengaged
+	content.Deliveries = []Part{Part{"engaged", d.Engaged, 0}.of(known), Part{"new", d.New, 0}.of(known), Part{"unengaged", d.Unengaged, 0}.of(known)}
+	content.Mailed = sideBySide(content.Deliveries)
+	content.Weeks = []Strip{weeks(e)}
 	content.Recency = []Part{Part{"within 30 days", n.Engaged30d, 0}.of(n.Known), Part{"within 90 days", n.Engaged90d, 0}.of(n.Known),
 		Part{"since " + e.Since, n.Engaged, 0}.of(n.Known), Part{"known at all", n.Known, 0}.of(n.Known)}
 	key := string(windows.Combination{windows.Tenant}.AppendSubject(nil, content.Tenant))
-	a := days(f.AsOf, 30)
-	counts, err := p.source.SubjectCounts(r.Context(), answer.CountQuery{Subject: key, From: a.from, To: a.from.Add(time.Duration(a.n) * a.step), Step: windows.Day})
+	a, long := days(f.AsOf, 30), days(f.AsOf, mixDays)
+	counts, err := p.source.SubjectCounts(r.Context(), answer.CountQuery{Subject: key, From: long.from, To: long.from.Add(time.Duration(long.n) * long.step), Step: windows.Day})
 	if err == nil {
+		content.Mix = long.mix(counts.Buckets)
 		content.Delivered = a.strips(counts.Buckets, []counterOf{
 			{"To engaged", "engaged", func(t *answer.Tally) int64 { return t.DeliveredEngaged }},
 			{"To new", "new", func(t *answer.Tally) int64 { return t.DeliveredNew }},
@@ -84,4 +93,39 @@ func (p *Pages) tenant(r *http.Request, f *Frame, content *Recipients) error {
 		return err
 	}
 	return nil
+}
+
+func sideBySide(parts []Part) []Bar {
+	var bars []Bar
+	x := 0.0
+	for _, p := range parts {
+		bars = append(bars, Bar{X: round(x), W: round(p.Share), H: 22, Label: p.Name})
+		x += p.Share
+	}
+	return bars
+}
+
+// weeks draws the engaged recipients by the week of their newest interaction, the last one on the right.
+func weeks(e *answer.Engagement) Strip {
+	strip := Strip{Name: "Engaged, by the week of their newest interaction", Class: "engaged"}
+	for _, w := range e.Recency {
+		strip.Total += w.Recipients
+		strip.Max = max(strip.Max, w.Recipients)
+	}
+	width, month := 100/float64(len(e.Recency)), ""
+	for i := range e.Recency {
+		w := e.Recency[len(e.Recency)-1-i]
+		x := float64(i) * width
+		if first, err := time.Parse(time.DateOnly, w.To); err == nil && first.Format("Jan") != month {
+			month = first.Format("Jan")
+			strip.Ticks = append(strip.Ticks, Tick{X: round(x), Text: month})
+		}
+		if w.Recipients > 0 {
+			h := max(1, float64(w.Recipients)/float64(strip.Max)*(stripHeight-2))
+			strip.Bars = append(strip.Bars, Bar{X: round(x + width*0.1), Y: round(stripHeight - h), W: round(width * 0.8), H: round(h),
+				Label: w.From + " to " + w.To + ": " + group(w.Recipients)})
+		}
+	}
+	thin(strip.Ticks)
+	return strip
 }
