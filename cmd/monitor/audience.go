@@ -11,24 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sendwatch/internal/api/audience"
 	"sendwatch/internal/event/record"
 )
-
-// audienceAnswer is what an audience check answers.
-type audienceAnswer struct {
-	Total      int64 `json:"total"`
-	Engaged    int64 `json:"engaged"`
-	New        int64 `json:"new"`
-	Unengaged  int64 `json:"unengaged"`
-	Unknown    int64 `json:"unknown"`
-	Suppressed struct {
-		Unsubscribed int64 `json:"unsubscribed"`
-		Complained   int64 `json:"complained"`
-		HardBounced  int64 `json:"hard_bounced"`
-	} `json:"suppressed"`
-	Invalid    int64 `json:"invalid"`
-	Duplicates int64 `json:"duplicates"`
-}
 
 func newAudienceCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "audience", Short: "Ask about lists of recipients"}
@@ -36,49 +21,104 @@ func newAudienceCommand() *cobra.Command {
 	return cmd
 }
 
+// audienceCheck is one run of the command.
+type audienceCheck struct {
+	client                      client
+	tenant                      string
+	maxUnengaged, maxSuppressed float64
+	write                       string // directory
+	overwrite                   bool
+}
+
 func newAudienceCheckCommand() *cobra.Command {
-	var c client
-	var tenant string
-	var maxUnengaged, maxSuppressed float64
+	c := &audienceCheck{}
 	check := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a list of addresses before mailing it",
 		Long: `Check a list of addresses (one a line, or CSV with a column named email; .gz and .zst too; "-" is standard input) against what is
 known of a tenant's recipients. The list is streamed: it may be of any length. The exit status is 3 when the share of addresses that are
-neither engaged nor new, or of suppressed ones, is above its bound.`,
+neither engaged nor new, or of suppressed ones, is above its bound.
+
+With --write the list is split into files: engaged, new, unengaged, unknown, suppressed and invalid, as .txt, or as .csv with all columns.
+Who is suppressed (unsubscribed, complained or hard bounced, and no opt-in since) is in that file alone. Of duplicates the first is
+written. The files appear together at the end, or not at all; existing ones are not touched without --overwrite.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			list, size, err := openList(cmd, args[0])
-			if err != nil {
-				return err
-			}
-			defer list.Close()
-			bar := newProgress(cmd, "checking", size)
-			body, err := postList(cmd.Context(), &c, tenant, contentTypeOf(args[0]), bar.reader(list))
-			bar.done()
-			if err != nil {
-				return err
-			}
-			defer body.Close()
-			return showAudience(cmd, &c, body, maxUnengaged, maxSuppressed)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
-	c.flags(check)
-	c.timeout = 0
+	c.client.flags(check)
+	c.client.timeout = 0
 	f := check.Flags()
-	f.StringVar(&tenant, "tenant", "default", "whose recipients")
-	f.Float64Var(&maxUnengaged, "max-unengaged", 20, "percent of the valid addresses that may be unengaged or unknown")
-	f.Float64Var(&maxSuppressed, "max-suppressed", 0, "percent of the valid addresses that may have unsubscribed or complained")
+	f.StringVar(&c.tenant, "tenant", "default", "whose recipients")
+	f.Float64Var(&c.maxUnengaged, "max-unengaged", 20, "percent of the valid addresses that may be unengaged or unknown")
+	f.Float64Var(&c.maxSuppressed, "max-suppressed", 0, "percent of the valid addresses that may have unsubscribed, complained or hard bounced")
+	f.StringVar(&c.write, "write", "", "directory to split the list into files in; it is made when it is not there")
+	f.BoolVar(&c.overwrite, "overwrite", false, "with --write: replace files that are there already")
 	return check
 }
 
-// postList sends a list as it is inside its packing, which the request closes when it is done with it.
-func postList(ctx context.Context, c *client, tenant, contentType string, list io.Reader) (io.ReadCloser, error) {
-	content, err := record.Unpack(list)
+func (c *audienceCheck) run(cmd *cobra.Command, name string) error {
+	if err := c.client.checkOutput(); err != nil {
+		return err
+	}
+	if c.write == "" && c.overwrite {
+		return usagef("--overwrite is for --write, which is missing")
+	}
+	var report audience.Report
+	var files []splitFile
+	var err error
+	if c.write == "" {
+		report, err = c.sums(cmd, name)
+	} else {
+		report, files, err = c.split(cmd, name)
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.show(cmd, report, files); err != nil {
+		return err
+	}
+	valid := float64(report.Engaged + report.New + report.Unengaged + report.Unknown)
+	if valid > 0 && (float64(report.Unengaged+report.Unknown)/valid*100 > c.maxUnengaged || float64(report.Suppressed.Any)/valid*100 > c.maxSuppressed) {
+		return &exitError{code: exitBreach}
+	}
+	return nil
+}
+
+// sums asks for the sums of a list.
+func (c *audienceCheck) sums(cmd *cobra.Command, name string) (report audience.Report, err error) {
+	list, size, err := openList(cmd, name)
+	if err != nil {
+		return report, err
+	}
+	defer list.Close()
+	bar := newProgress(cmd, "checking", size)
+	body, err := c.post(cmd.Context(), contentTypeOf(name), bar, list, false)
+	bar.done()
+	if err != nil {
+		return report, err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(&report); err != nil {
+		return report, fmt.Errorf("the answer is not what this version expects: %w", err)
+	}
+	return report, nil
+}
+
+// post sends a list as it is inside its packing, which the request closes when it is done with it.
+func (c *audienceCheck) post(ctx context.Context, contentType string, bar *progress, list io.Reader, lines bool) (io.ReadCloser, error) {
+	content, err := record.Unpack(bar.reader(list))
 	if err != nil {
 		return nil, err
 	}
-	return c.do(ctx, http.MethodPost, "/api/v1/audience/check", setQuery("tenant", tenant), contentType, content)
+	query := setQuery("tenant", c.tenant)
+	if lines {
+		query.Set("lines", "true")
+	}
+	body := struct {
+		io.Reader
+		io.Closer
+	}{bar.lines(content, "addresses"), content}
+	return c.client.do(ctx, http.MethodPost, "/api/v1/audience/check", query, contentType, body)
 }
 
 func openList(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
@@ -106,32 +146,27 @@ func contentTypeOf(name string) string {
 	return "text/plain"
 }
 
-func showAudience(cmd *cobra.Command, c *client, body io.Reader, maxUnengaged, maxSuppressed float64) error {
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
+func (c *audienceCheck) show(cmd *cobra.Command, r audience.Report, files []splitFile) error {
+	out := cmd.OutOrStdout()
+	if c.client.output == "json" {
+		answer := struct {
+			audience.Report
+			Files []splitFile `json:"files,omitempty"`
+		}{r, files}
+		return printValue(out, answer)
 	}
-	var a audienceAnswer
-	if err := json.Unmarshal(text, &a); err != nil {
-		return fmt.Errorf("the answer is not what this version expects: %w", err)
-	}
-	if c.output == "json" {
-		err = printJSON(cmd.OutOrStdout(), text)
-	} else {
-		err = printAudience(cmd, a)
-	}
-	if err != nil {
+	if err := printAudience(out, r); err != nil || files == nil {
 		return err
 	}
-	valid := float64(a.Engaged + a.New + a.Unengaged + a.Unknown)
-	suppressed := float64(a.Suppressed.Unsubscribed + a.Suppressed.Complained)
-	if valid > 0 && (float64(a.Unengaged+a.Unknown)/valid*100 > maxUnengaged || suppressed/valid*100 > maxSuppressed) {
-		return &exitError{code: exitBreach}
+	fmt.Fprintln(out)
+	t := newTable("FILE", ">ADDRESSES")
+	for _, f := range files {
+		t.row(f.Path, thousands(f.Addresses))
 	}
-	return nil
+	return t.print(out)
 }
 
-func printAudience(cmd *cobra.Command, a audienceAnswer) error {
+func printAudience(out io.Writer, a audience.Report) error {
 	share := func(n int64) string {
 		if a.Total == 0 {
 			return "-"
@@ -145,10 +180,10 @@ func printAudience(cmd *cobra.Command, a audienceAnswer) error {
 		n    int64
 	}{
 		{"engaged", a.Engaged}, {"new", a.New}, {"unengaged", a.Unengaged}, {"unknown", a.Unknown}, {"invalid", a.Invalid},
-		{"duplicates", a.Duplicates}, {"total", a.Total}, {"of them unsubscribed", a.Suppressed.Unsubscribed},
-		{"of them complained", a.Suppressed.Complained}, {"of them hard bounced", a.Suppressed.HardBounced},
+		{"duplicates", a.Duplicates}, {"total", a.Total}, {"of them suppressed", a.Suppressed.Any}, {"  unsubscribed", a.Suppressed.Unsubscribed},
+		{"  complained", a.Suppressed.Complained}, {"  hard bounced", a.Suppressed.HardBounced},
 	} {
 		t.row(r.name, thousands(r.n), share(r.n))
 	}
-	return t.print(cmd.OutOrStdout())
+	return t.print(out)
 }

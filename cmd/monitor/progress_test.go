@@ -12,12 +12,12 @@ func TestProgressLines(t *testing.T) {
 		size int64
 		want string
 	}{
-		{100 << 20, "auditing: 20.0MiB of 100.0MiB, 1.0MiB/s, 1m20s left\nauditing: 95.0MiB of 100.0MiB, 3.2MiB/s, 2s left\n"},
-		{0, "auditing: 20.0MiB, 1.0MiB/s\nauditing: 95.0MiB, 3.2MiB/s\n"},
+		{100 << 20, "auditing: 20%, 20.0 of 100.0 MiB, 1.0 MiB/s, 1m20s left\nauditing: 95%, 95.0 of 100.0 MiB, 3.2 MiB/s, 2s left\n"},
+		{0, "auditing: 20.0 MiB, 1.0 MiB/s\nauditing: 95.0 MiB, 3.2 MiB/s\n"},
 	} {
 		var out bytes.Buffer
 		now := clock
-		p := newProgressLines(&out, "auditing", c.size, func() time.Time { return now })
+		p := &progress{what: "auditing", size: c.size, out: &out, now: func() time.Time { return now }, begun: now, next: now.Add(plainEvery)}
 		p.add(5 << 20) // at once: too soon for a line
 		now = now.Add(20 * time.Second)
 		p.add(15 << 20)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -277,6 +278,24 @@ func TestEngagementAndLookUp(t *testing.T) {
 	}
 }
 
+// TestAudienceLines checks the form of an answer with a verdict for each line.
+func TestAudienceLines(t *testing.T) {
+	h := newHarness(t, theStory())
+	list := "gone@example.com\n\nANGRY@example.com\nangry@example.com\ndead@example.com\nnobody@example.com\nnone"
+	response, body := h.ask(http.MethodPost, "/api/v1/audience/check?tenant=acme&lines=true", list)
+	lines := strings.SplitAfter(string(body), "\n")
+	want := []string{"new unsubscribed\n", "new complained\n", "duplicate\n", "unengaged hard_bounced\n", "unknown\n", "invalid\n"}
+	if len(lines) != len(want)+2 || !slices.Equal(lines[:len(want)], want) {
+		t.Errorf("%q", lines)
+	}
+	var report audience.Report
+	if err := json.Unmarshal([]byte(lines[len(want)]), &report); err != nil || report.Total != 6 || response.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("%v %+v %v", err, report, response.Header)
+	}
+	h.refuse(http.StatusBadRequest, http.MethodPost, "/api/v1/audience/check?tenant=acme&lines=true", "a@b.c\n", "Content-Type", "text/csv")
+	h.refuse(http.StatusBadRequest, http.MethodPost, "/api/v1/audience/check?tenant=acme&lines=yes", "a@b.c\n")
+}
+
 func TestAudience(t *testing.T) {
 	h := newHarness(t, theStory())
 	list := "email,name\ngone@example.com,x\nANGRY@example.com,y\nangry@example.com,z\nnobody@example.com,\nnone,\n"
@@ -286,7 +305,7 @@ func TestAudience(t *testing.T) {
 		t.Fatalf("%d %s", response.StatusCode, body)
 	}
 	want := audience.Report{Total: 5, New: 2, Unknown: 1, Invalid: 1, Duplicates: 1, DuplicatesExact: true,
-		Suppressed: audience.Suppressed{Unsubscribed: 1, Complained: 1}}
+		Suppressed: audience.Suppressed{Unsubscribed: 1, Complained: 1, Any: 2}}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unsafe"
 
 	"sendwatch/internal/alerts"
 	"sendwatch/internal/alerts/redisstate"
@@ -294,18 +295,40 @@ func (r readers) Recipient(ctx context.Context, tenant, recipient string) (engag
 }
 
 // Standings implements audience.Recipients.
-func (r readers) Standings(ctx context.Context, tenant string, at time.Time, addresses []string, out []audience.Standing) error {
+func (r readers) Standings(tenant string, at time.Time) (audience.Standings, error) {
 	b, err := r.backend()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found := make([]engagement.Recipient, len(addresses))
-	if err := b.store.Recipients(ctx, tenant, addresses, found); err != nil {
-		return r.unavailable(err)
-	}
-	bounds := b.store.Rules().At(engagement.DayOf(at))
-	for i := range found {
-		out[i] = audience.Standing{State: found[i].State(&bounds), Suppression: found[i].Suppression()}
-	}
-	return nil
+	number, done := b.store.Numberer(tenant)
+	return standings{readers: r, store: b.store, number: number, done: done, bounds: b.store.Rules().At(engagement.DayOf(at))}, nil
 }
+
+// standings are those of one tenant's recipients on a day.
+type standings struct {
+	readers readers
+	store   *redisstore.Store
+	number  func(string) uint64
+	done    func()
+	bounds  engagement.Bounds
+}
+
+var _ audience.Standings = standings{}
+
+// Number implements audience.Standings.
+func (s standings) Number(address []byte) uint64 {
+	return s.number(unsafe.String(unsafe.SliceData(address), len(address))) // used during the call only
+}
+
+// Find implements audience.Standings.
+func (s standings) Find(ctx context.Context, numbers []uint64, out []audience.Standing) error {
+	return s.readers.unavailable(s.store.Numbered(ctx, numbers, func(i int, r *engagement.Recipient) {
+		if r.Last < s.bounds.Forgotten {
+			*r = engagement.NewRecipient()
+		}
+		out[i] = audience.Standing{State: r.State(&s.bounds), Suppression: r.Suppression()}
+	}))
+}
+
+// Close implements audience.Standings.
+func (s standings) Close() { s.done() }

@@ -367,17 +367,44 @@ func (b *Book) Recipient(ctx context.Context, tenant, recipient string) (engagem
 }
 
 // Standings implements audience.Recipients.
-func (b *Book) Standings(ctx context.Context, tenant string, at time.Time, addresses []string, out []audience.Standing) error {
-	bounds := b.shape.Engagement.At(engagement.DayOf(at))
-	for i, a := range addresses {
-		r, err := b.Recipient(ctx, tenant, a)
+func (b *Book) Standings(tenant string, at time.Time) (audience.Standings, error) {
+	return &standings{book: b, tenant: tenant, bounds: b.shape.Engagement.At(engagement.DayOf(at))}, nil
+}
+
+type standings struct {
+	book   *Book
+	tenant string
+	bounds engagement.Bounds
+
+	mu        sync.Mutex
+	addresses []string // by their number
+}
+
+// Number implements audience.Standings.
+func (s *standings) Number(address []byte) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addresses = append(s.addresses, string(address))
+	return uint64(len(s.addresses) - 1)
+}
+
+// Find implements audience.Standings.
+func (s *standings) Find(ctx context.Context, numbers []uint64, out []audience.Standing) error {
+	for i, n := range numbers {
+		s.mu.Lock()
+		address := s.addresses[n]
+		s.mu.Unlock()
+		r, err := s.book.Recipient(ctx, s.tenant, address)
 		if err != nil {
 			return err
 		}
-		out[i] = audience.Standing{State: r.State(&bounds), Suppression: r.Suppression()}
+		out[i] = audience.Standing{State: r.State(&s.bounds), Suppression: r.Suppression()}
 	}
 	return nil
 }
+
+// Close implements audience.Standings.
+func (s *standings) Close() {}
 
 // IPs implements answer.IPReader.
 func (b *Book) IPs(ctx context.Context, _ time.Time) ([]any, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -21,40 +22,63 @@ const (
 	maxRow  = 1 << 20  // bytes; an unclosed quote must not swallow the rest of a list of any length
 )
 
-// source yields the texts of a list one by one. A text is valid until the next call.
-type source interface {
-	// next returns io.EOF after the last text; blank lines never come out. long is true for a text that was cut.
-	next() (text []byte, long bool, err error)
+// Texts are the texts of a list, one for each line or row that is not blank.
+type Texts struct {
+	source
+	// Header is the first row of a CSV, nil for lines; Comma is what separates its fields.
+	Header []string
+	Comma  rune
 }
 
-// open recognises the form of a list: CSV when asCSV is true or the first line that is not blank has a field named email,
+// Text is one line or row of a list. It is valid until the next one is read.
+type Text struct {
+	Line []byte   // without white space around it; nil in a CSV
+	Row  []string // the fields of a CSV's row
+	cell []byte   // where the address should be
+	long bool     // the line was cut, or the field is longer than any address
+}
+
+// Address returns the address in the text, trimmed and lower-cased; it changes the text. It is false when there is none.
+func (t *Text) Address() ([]byte, bool) {
+	if t.long {
+		return nil, false
+	}
+	return normalise(t.cell)
+}
+
+// source yields texts.
+type source interface {
+	// Next returns io.EOF after the last text.
+	Next() (Text, error)
+}
+
+// Open recognises the form of a list: CSV when asCSV is true or the first line that is not blank has a field named email,
 // else one address a line. A CSV's fields are separated by comma, semicolon or tab, whichever its header has most of.
-func open(r io.Reader, asCSV bool) (source, error) {
+// Errors are ErrNoColumn, ErrBroken and those of reading.
+func Open(r io.Reader, asCSV bool) (*Texts, error) {
 	b := bufio.NewReaderSize(r, maxLine)
 	if mark, _ := b.Peek(3); bytes.Equal(mark, []byte("\xEF\xBB\xBF")) {
 		_, _ = b.Discard(3)
 	}
 	lines := &lines{r: b}
-	first, long, err := lines.next()
+	first, err := lines.Next()
 	if errors.Is(err, io.EOF) {
-		return lines, nil
+		return &Texts{source: lines}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	comma := separator(first)
-	column := -1
-	if !long && bytes.IndexByte(first, '@') < 0 {
-		column = emailColumn(first, comma)
-	}
-	if column >= 0 {
-		return newRows(b, comma, column), nil
+	if comma := separator(first.Line); !first.long && bytes.IndexByte(first.Line, '@') < 0 {
+		if header, column := emailColumn(first.Line, comma); column >= 0 {
+			return &Texts{source: newRows(b, comma, column), Header: header, Comma: comma}, nil
+		}
 	}
 	if asCSV {
 		return nil, ErrNoColumn
 	}
-	lines.held, lines.heldLong = bytes.Clone(first), long
-	return lines, nil
+	lines.held = bytes.Clone(first.Line)
+	lines.heldLong = first.long
+	return &Texts{source: lines}, nil
 }
 
 func separator(header []byte) rune {
@@ -67,51 +91,49 @@ func separator(header []byte) rune {
 	return best
 }
 
-func emailColumn(header []byte, comma rune) int {
+// emailColumn returns the fields of a CSV's first line, and which of them is the address; -1 when none is.
+func emailColumn(header []byte, comma rune) ([]string, int) {
 	r := csv.NewReader(bytes.NewReader(header))
 	r.Comma, r.LazyQuotes = comma, true
 	fields, err := r.Read()
 	if err != nil {
-		return -1
+		return nil, -1
 	}
-	for i, f := range fields {
-		if strings.EqualFold(strings.TrimSpace(f), "email") {
-			return i
-		}
-	}
-	return -1
+	return fields, slices.IndexFunc(fields, func(f string) bool { return strings.EqualFold(strings.TrimSpace(f), "email") })
 }
 
 type lines struct {
 	r        *bufio.Reader
 	held     []byte // the first line, when open has looked at it
 	heldLong bool
+	cut      []byte // the beginning of a line that is too long
 }
 
-func (l *lines) next() ([]byte, bool, error) {
+func (l *lines) Next() (Text, error) {
 	if l.held != nil {
-		text := l.held
+		text := Text{Line: l.held, cell: l.held, long: l.heldLong}
 		l.held = nil
-		return text, l.heldLong, nil
+		return text, nil
 	}
 	for {
 		line, err := l.r.ReadSlice('\n')
-		long := false
-		for errors.Is(err, bufio.ErrBufferFull) {
-			long = true
-			line, err = l.r.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			l.cut = append(l.cut[:0], line...)
+			for errors.Is(err, bufio.ErrBufferFull) {
+				_, err = l.r.ReadSlice('\n')
+			}
+			if err == nil || errors.Is(err, io.EOF) {
+				return Text{Line: bytes.TrimSpace(l.cut), long: true}, nil
+			}
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, false, err
-		}
-		if long {
-			return nil, true, nil
+			return Text{}, err
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
-			return line, false, nil
+			return Text{Line: line, cell: line}, nil
 		}
 		if err != nil {
-			return nil, false, io.EOF
+			return Text{}, io.EOF
 		}
 	}
 }
@@ -120,7 +142,7 @@ type rows struct {
 	csv    *csv.Reader
 	guard  *rowGuard
 	column int
-	text   []byte
+	cell   []byte
 }
 
 func newRows(r io.Reader, comma rune, column int) *rows {
@@ -130,25 +152,25 @@ func newRows(r io.Reader, comma rune, column int) *rows {
 	return &rows{csv: c, guard: guard, column: column}
 }
 
-func (r *rows) next() ([]byte, bool, error) {
+func (r *rows) Next() (Text, error) {
 	for {
 		r.guard.left = maxRow
 		fields, err := r.csv.Read()
 		if err != nil {
 			var parse *csv.ParseError
 			if errors.As(err, &parse) { // its text names lines and columns only, but let us not depend on it
-				return nil, false, fmt.Errorf("%w at line %d: %w", ErrBroken, parse.Line, parse.Err)
+				return Text{}, fmt.Errorf("%w at line %d: %w", ErrBroken, parse.Line, parse.Err)
 			}
-			return nil, false, err
+			return Text{}, err
 		}
 		if len(fields) == 1 && strings.TrimSpace(fields[0]) == "" {
 			continue
 		}
-		r.text = r.text[:0]
+		r.cell = r.cell[:0]
 		if r.column < len(fields) {
-			r.text = append(r.text, fields[r.column]...)
+			r.cell = append(r.cell, fields[r.column]...)
 		}
-		return r.text, len(r.text) > maxLine, nil
+		return Text{Row: fields, cell: r.cell, long: len(r.cell) > maxLine}, nil
 	}
 }
 

@@ -29,6 +29,7 @@ type Store struct {
 	shards  []*shard
 
 	hashers sync.Pool // of *engagement.Hasher
+	lookups sync.Pool // of *lookup
 	bounds  boundsOfDays
 	lists   subjectLists
 	sweeper sweeper

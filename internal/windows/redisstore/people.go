@@ -16,7 +16,8 @@ import (
 
 const (
 	whoBytes    = 7
-	answerBytes = 38
+	daysBytes   = 6    // of a recipient in a look-up's answer
+	moreBytes   = 34   // of one who has more than days
 	lookupBatch = 1000 // recipients looked up in one script, some milliseconds
 )
 
@@ -30,61 +31,112 @@ func (s *Store) Recipient(ctx context.Context, tenant, address string) (engageme
 
 // Recipients fills out[i] with what is known of addresses[i]. It may be called from several goroutines.
 func (s *Store) Recipients(ctx context.Context, tenant string, addresses []string, out []engagement.Recipient) error {
-	byShard := s.whos(tenant, addresses)
-	for i, list := range byShard {
-		sh := s.shards[i]
-		for part := range slices.Chunk(list, lookupBatch) {
-			answer, err := s.scripts.lookup.Run(ctx, s.client, []string{sh.meta}, sh.base, packWhos(part)).Text()
-			if err != nil {
-				return fmt.Errorf("look recipients up: %w", err)
+	number, done := s.Numberer(tenant)
+	defer done()
+	numbers := make([]uint64, len(addresses))
+	for i, address := range addresses {
+		numbers[i] = number(address)
+	}
+	return s.Numbered(ctx, numbers, func(i int, r *engagement.Recipient) { out[i] = *r })
+}
+
+// Numberer returns a function that gives a tenant's recipients the numbers under which they are kept. The function is for one
+// goroutine and must not be used after done. An address is trimmed and lower-cased.
+func (s *Store) Numberer(tenant string) (number func(address string) uint64, done func()) {
+	if tenant == "" {
+		tenant = windows.DefaultTenant
+	}
+	hasher := s.hashers.Get().(*engagement.Hasher)
+	return func(address string) uint64 {
+		who, shard := windows.Who(hasher, len(s.shards), tenant, address)
+		return uint64(shard)<<(8*whoBytes) | who
+	}, func() { s.hashers.Put(hasher) }
+}
+
+// Numbered calls found for each of the numbers, in any order, with what is known of its recipient; r is valid during the call. It
+// may be called from several goroutines. The more numbers there are, the less each of them costs: recipients who are kept under
+// the same key are looked up together.
+func (s *Store) Numbered(ctx context.Context, numbers []uint64, found func(i int, r *engagement.Recipient)) error {
+	l, _ := s.lookups.Get().(*lookup)
+	if l == nil {
+		l = &lookup{packed: make([]byte, 0, whoBytes*lookupBatch)}
+	}
+	defer s.lookups.Put(l)
+	if cap(l.scratch) < len(numbers) {
+		l.refs, l.scratch = make([]ref, 0, len(numbers)), make([]ref, len(numbers))
+	}
+	for i, sh := range s.shards {
+		refs := l.refs[:0]
+		for k, number := range numbers {
+			if int(number>>(8*whoBytes)) == i {
+				refs = append(refs, ref{refKey(number << 8 >> 8), uint32(k)})
 			}
-			if len(answer) != answerBytes*len(part) {
-				return errAnswer
+		}
+		l.refs, l.scratch = sortRefs(refs, l.scratch[:len(refs)])
+		for part := range slices.Chunk(l.refs, lookupBatch) {
+			l.packed = l.packed[:0]
+			for _, r := range part {
+				l.packed = appendWho(l.packed, numbers[r.item])
 			}
-			for k, w := range part {
-				out[w.address] = parseRecipient(answer[k*answerBytes : (k+1)*answerBytes])
+			if err := s.lookUp(ctx, sh, l.packed, part, found); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// who is an address by its number in the list that was asked for.
-type who struct {
-	number  uint64
-	address int
+// lookup is what a look-up needs room for.
+type lookup struct {
+	refs, scratch []ref
+	packed        []byte
 }
 
-func (s *Store) whos(tenant string, addresses []string) [][]who {
-	if tenant == "" {
-		tenant = windows.DefaultTenant
+// lookUp asks a shard for the recipients of the references, packed.
+func (s *Store) lookUp(ctx context.Context, sh *shard, packed []byte, refs []ref, found func(int, *engagement.Recipient)) error {
+	answer, err := s.scripts.lookup.Run(ctx, s.client, []string{sh.meta}, sh.base, packed).StringSlice()
+	if err != nil {
+		return fmt.Errorf("look recipients up: %w", err)
 	}
-	hasher := s.hashers.Get().(*engagement.Hasher)
-	defer s.hashers.Put(hasher)
-	byShard := make([][]who, len(s.shards))
-	for i, address := range addresses {
-		number, shard := windows.Who(hasher, len(s.shards), tenant, address)
-		byShard[shard] = append(byShard[shard], who{number, i})
+	if len(answer) != 2 || len(answer[0]) != daysBytes*len(refs) || len(answer[1])%moreBytes != 0 {
+		return errAnswer
 	}
-	return byShard
+	days, more := answer[0], answer[1]
+	for k, r := range refs {
+		d := days[k*daysBytes : (k+1)*daysBytes]
+		out := engagement.NewRecipient()
+		out.First, out.Last, out.Interacted = dayPacked(d[0:]), dayPacked(d[2:]), dayPacked(d[4:])
+		if len(more) > 0 && int(more[0])<<8|int(more[1]) == k {
+			out.Unsubscribed, out.Complained = timePacked(more[2:]), timePacked(more[10:])
+			out.OptedIn, out.HardBounced = timePacked(more[18:]), timePacked(more[26:])
+			more = more[moreBytes:]
+		}
+		found(int(r.item), &out)
+	}
+	if len(more) > 0 {
+		return errAnswer
+	}
+	return nil
 }
 
-func packWhos(list []who) []byte {
-	out := make([]byte, 0, whoBytes*len(list))
-	for _, w := range list {
-		var b [8]byte
-		binary.BigEndian.PutUint64(b[:], w.number)
-		out = append(out, b[1:]...)
-	}
-	return out
+// dayPacked is a day as a bucket has it: the top bit tells something else.
+func dayPacked(text string) engagement.Day {
+	return dayStored(uint16(text[0]&0x7f)<<8 | uint16(text[1]))
 }
 
-func parseRecipient(text string) engagement.Recipient {
-	b := []byte(text)
-	day := func(i int) engagement.Day { return dayStored(binary.BigEndian.Uint16(b[i:])) }
-	at := func(i int) engagement.Instant { return timeStored(binary.BigEndian.Uint64(b[i:])) }
-	return engagement.Recipient{First: day(0), Last: day(2), Interacted: day(4),
-		Unsubscribed: at(6), Complained: at(14), OptedIn: at(22), HardBounced: at(30)}
+func timePacked(text string) engagement.Instant {
+	n := uint64(0)
+	for i := range 8 {
+		n = n<<8 | uint64(text[i])
+	}
+	return timeStored(n)
+}
+
+// appendWho appends a number as scripts take it.
+func appendWho(packed []byte, number uint64) []byte {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], number)
+	return append(packed, b[1:]...)
 }
 
 // Forget erases recipients of a tenant and tells how many of them there were.
@@ -92,11 +144,18 @@ func (s *Store) Forget(ctx context.Context, tenant string, addresses []string) (
 	if tenant == "" {
 		tenant = windows.DefaultTenant
 	}
+	number, done := s.Numberer(tenant)
+	defer done()
+	packed := make([][]byte, len(s.shards))
+	for _, address := range addresses {
+		n := number(address)
+		shard := n >> (8 * whoBytes)
+		packed[shard] = appendWho(packed[shard], n)
+	}
 	var n int64
-	for i, list := range s.whos(tenant, addresses) {
-		sh := s.shards[i]
-		for part := range slices.Chunk(list, lookupBatch) {
-			gone, err := s.scripts.forget.Run(ctx, s.client, []string{sh.meta}, sh.base, tenant, packWhos(part)).Int64()
+	for i, sh := range s.shards {
+		for part := range slices.Chunk(packed[i], whoBytes*lookupBatch) {
+			gone, err := s.scripts.forget.Run(ctx, s.client, []string{sh.meta}, sh.base, tenant, part).Int64()
 			if err != nil {
 				return n, fmt.Errorf("forget recipients: %w", err)
 			}
