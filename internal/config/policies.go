@@ -92,8 +92,9 @@ func nearest(places map[string]place, key string) place {
 
 // limit reads one limit and notes where each of its keys stands.
 func (v value) limit(key string, places map[string]place) policy.Limit {
-	l := policy.NewLimit(v.rateOf(), windows.Ratio{})
-	var haveRate, haveLine bool
+	line, haveLine := policy.DefaultLine(v.rateOf())
+	l := policy.NewLimit(v.rateOf(), line)
+	var haveRate bool
 	read := map[string]func(value){
 		"name": func(v value) { v.allowed = aName; l.Name, _ = v.name() },
 		"rate": func(v value) {

@@ -50,6 +50,18 @@ func NewLimit(r windows.Rate, line windows.Ratio) Limit {
 	return l
 }
 
+// DefaultLine is the line of a limit that names none: no delivery at all after an unsubscribe or complaint that had to be honoured, and
+// four of five deliveries to engaged recipients. Other rates have no default.
+func DefaultLine(r windows.Rate) (windows.Ratio, bool) {
+	switch r {
+	case windows.Suppressed:
+		return windows.Ratio{A: 0, B: 1}, true
+	case windows.Engaged:
+		return windows.Ratio{A: 4, B: 5}, true
+	}
+	return windows.Ratio{}, false
+}
+
 // Line is Below or, for Engaged, AtLeast.
 func (l *Limit) Line() windows.Ratio {
 	if l.Rate == windows.Engaged {
