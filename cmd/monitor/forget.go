@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +12,7 @@ import (
 
 	"sendwatch/internal/api/audience"
 	"sendwatch/internal/app"
+	"sendwatch/internal/event/record"
 )
 
 func newForgetCommand() *cobra.Command {
@@ -19,10 +20,10 @@ func newForgetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "forget --tenant TENANT FILE",
 		Short: "Erase what is kept of recipients, for privacy requests",
-		Long: `Erase the records of a tenant's recipients: one address a line, "-" is standard input. It works on the state in Redis, also while
-monitors run. What remains names nobody: the counts that their events are part of, and until dedupe.horizon has passed, keyed
-hashes of those events. An event that comes later begins a new record. Each erasure is logged on standard error with its time and
-how many records went, never with an address.`,
+		Long: `Erase the records of a tenant's recipients: a list of addresses as audience check takes it, "-" is standard input. It works on the
+state in Redis, also while monitors run, and may be repeated. What remains names nobody: the counts that their events are part of, and
+until dedupe.horizon has passed, keyed hashes of those events. An event that comes later begins a new record. With the record goes what is
+known of an unsubscribe. Each erasure is logged on standard error with its time and how many records went, never with an address.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if tenant == "" {
@@ -37,7 +38,7 @@ how many records went, never with an address.`,
 				return err
 			}
 			defer list.Close()
-			addresses, invalid, err := readAddresses(list)
+			addresses, invalid, err := readAddresses(list, contentTypeOf(args[0]) == "text/csv")
 			if err != nil {
 				return err
 			}
@@ -59,17 +60,28 @@ how many records went, never with an address.`,
 	return cmd
 }
 
-func readAddresses(r io.Reader) (addresses []string, invalid int, err error) {
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		if len(lines.Bytes()) == 0 {
-			continue
+func readAddresses(r io.Reader, csv bool) (addresses []string, invalid int, err error) {
+	content, err := record.Unpack(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer content.Close()
+	texts, err := audience.Open(content, csv)
+	if err != nil {
+		return nil, 0, err
+	}
+	for {
+		text, err := texts.Next()
+		if errors.Is(err, io.EOF) {
+			return addresses, invalid, nil
 		}
-		if address, ok := audience.Normalise(lines.Text()); ok {
-			addresses = append(addresses, address)
+		if err != nil {
+			return nil, 0, err
+		}
+		if address, ok := text.Address(); ok {
+			addresses = append(addresses, string(address))
 		} else {
 			invalid++
 		}
 	}
-	return addresses, invalid, lines.Err()
 }

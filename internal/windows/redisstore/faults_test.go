@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"sendwatch/internal/engagement"
 	"sendwatch/internal/event"
 	"sendwatch/internal/windows"
 )
@@ -367,6 +368,37 @@ func TestOpenRefuses(t *testing.T) {
 			if _, err := Open(t.Context(), client, o); err == nil {
 				t.Errorf("%+v is taken", o)
 			}
+		}
+	})
+}
+
+// A key that was made and kept with the state moves to a file, and is needed from there once the state has it no longer.
+func TestKeyMovesToAFile(t *testing.T) {
+	onAll(t, func(t *testing.T, client redis.UniversalClient) {
+		o := options(t)
+		first := open(t, client, o)
+		kept, err := client.HGet(t.Context(), first.shards[0].meta, "key").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved := o
+		if moved.Key, err = engagement.ParseKey([]byte(kept + "\n")); err != nil {
+			t.Fatal(err)
+		}
+		open(t, client, moved)
+		open(t, client, o) // others may come later
+		if err := client.HSet(t.Context(), first.shards[0].meta, "key", "").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if second := open(t, client, moved); second.key.ID() != first.key.ID() {
+			t.Error("another key")
+		}
+		_, err = Open(t.Context(), client, o)
+		if m, ok := errors.AsType[*MismatchError](err); !ok || m.What != "engagement.key_file" {
+			t.Errorf("without the file: %v", err)
+		}
+		if kept, err := client.HGet(t.Context(), first.shards[0].meta, "key").Result(); err != nil || kept != "" {
+			t.Errorf("the state has a key again: %v", err)
 		}
 	})
 }
