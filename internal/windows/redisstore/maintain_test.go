@@ -205,6 +205,52 @@ func TestSweepTakesEverythingAway(t *testing.T) {
 	})
 }
 
+// A call looks at so many buckets and no more, whatever there is to take away, and calls go on until all is gone.
+func TestSweepIsBounded(t *testing.T) {
+	onAll(t, func(t *testing.T, client redis.UniversalClient) {
+		o := options(t)
+		o.BucketEntries, o.Combinations = 2, nil
+		r := newRig(t, client, o)
+		const people = 1000
+		for i := range people {
+			r.add(p0, event.Result{Events: []event.Event{{Type: event.Delivery, Time: t0, Recipient: fmt.Sprint(i, "@example.org")}}})
+		}
+		r.apply()
+		buckets := func() (n int) {
+			for key := range dump(t, client, o.Prefix) {
+				if strings.Contains(key, "}:r:") {
+					n++
+				}
+			}
+			return n
+		}
+		all, later := buckets(), t0.AddDate(2, 0, 0)
+		if all < 3*sweepBuckets {
+			t.Fatalf("%d buckets are too few for this test", all)
+		}
+		var gone int64
+		calls := 0
+		for left := all; left > 0; calls++ {
+			swept, err := r.store.Sweep(t.Context(), later)
+			if err != nil {
+				t.Fatal(err)
+			}
+			gone += swept.Entries
+			now := buckets()
+			if left-now > sweepBuckets {
+				t.Fatalf("%d buckets went in one call", left-now)
+			}
+			if calls > 2*all/sweepBuckets+2 {
+				t.Fatalf("%d of %d buckets are left after %d calls", now, all, calls)
+			}
+			left = now
+		}
+		if gone != people {
+			t.Errorf("%d recipients went, %d expected", gone, people)
+		}
+	})
+}
+
 // What has just become the time of the state does not decide yet.
 func TestSweepWaits(t *testing.T) {
 	w := sweeper{wait: time.Minute}
