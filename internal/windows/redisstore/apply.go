@@ -68,7 +68,7 @@ func (s *Store) applyShard(ctx context.Context, f *windows.Fold, i int) error {
 				return err
 			}
 		}
-		answer, err := s.scripts.apply.Run(ctx, s.client, []string{sh.meta}, args...).Slice()
+		answer, err := s.scripts.apply.Run(ctx, s.client, sh.keys(), args...).Slice()
 		if err != nil {
 			return fmt.Errorf("apply to shard %d: %w", i, err)
 		}

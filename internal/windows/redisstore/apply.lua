@@ -1,7 +1,7 @@
 -- Adds what one fold holds to one home shard and moves its positions: all of it, or nothing.
 -- Lua has no rollback. So everything is read and checked first, and what is written then cannot fail.
 --
--- KEYS  1 meta (names the shard's slot; all other keys are made from ARGV[1] and lie in the same slot)
+-- KEYS  1 meta (names the shard's slot; all other keys are made from ARGV[1] and lie in the same slot)  2 one that never exists
 -- ARGV  1 base of the shard's keys          2 layout: "rbits rsplit dbits dsplit", as the sender knows it
 --       3 newest counted event, seconds     4 dedupe horizon, seconds
 --       5 fingerprints    6 recipients      7 bounds of days    8 tenants    9 delivery groups

@@ -1,4 +1,4 @@
--- Puts compacted logs of counts in place of the parts that they sum up. KEYS: meta (names the slot).
+-- Puts compacted logs of counts in place of the parts that they sum up. KEYS: meta, never (name the slot).
 -- ARGV: key, the log as it was read, what takes its place; and so on. A log that does not begin with what was read any more is
 -- left alone; what was appended since stays. Answers how many were replaced.
 local n = 0

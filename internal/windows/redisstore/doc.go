@@ -15,6 +15,8 @@
 //	P:{sNN}:co:N:TENANT        hash   cohorts of a tenant's recipients in 32 days
 //	P:{s00}:parts              hash   what readers last said of their partitions
 //
+// P:{sNN}:never does not exist. Scripts name it so that a cluster refuses them while it moves the slot (shard.go).
+//
 // There are no expiry times: what is no longer kept is passed over by reads and removed by Sweep.
 //
 // What it is not: it does not retry, does not decide when to apply, and knows nothing of alerts.

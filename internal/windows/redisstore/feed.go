@@ -233,7 +233,7 @@ func (f *Feed) load(ctx context.Context, subjects []string, spans []windows.Span
 // snapshot reads keys of a shard and the place in its feed at that instant.
 func (s *Store) snapshot(ctx context.Context, i int, keys []any) (logs []any, at place, err error) {
 	sh := s.shards[i]
-	answer, err := s.scripts.snapshot.Run(ctx, s.client, []string{sh.meta, sh.base + "feed"}, keys...).Slice()
+	answer, err := s.scripts.snapshot.Run(ctx, s.client, []string{sh.meta, sh.base + "feed", sh.never}, keys...).Slice()
 	if err != nil {
 		return nil, place{}, fmt.Errorf("read counts: %w", err)
 	}

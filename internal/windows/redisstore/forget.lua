@@ -1,4 +1,4 @@
--- Erases recipients of one tenant. KEYS: meta. ARGV: base of the keys, tenant, whos (7 bytes each).
+-- Erases recipients of one tenant. KEYS: meta, never. ARGV: base of the keys, tenant, whos (7 bytes each).
 -- Answers how many there were.
 local call, byte, sub, find, floor = redis.call, string.byte, string.sub, string.find, math.floor
 local base, tenant, a = ARGV[1], ARGV[2], ARGV[3]

@@ -1,4 +1,4 @@
--- Looks recipients up. KEYS: meta. ARGV: base of the keys, whos (7 bytes each). A bucket is read once for neighbours that lie in it:
+-- Looks recipients up. KEYS: meta, never. ARGV: base of the keys, whos (7 bytes each). A bucket is read once for neighbours that lie in it:
 -- they should come in the order of their hashes turned around.
 -- Answers two strings: for each who, 6 bytes, its first, newest and interaction day as the apply script keeps them, zero for a
 -- stranger; and 34 bytes for each who that has more: which one (2, the first is 0), unsubscribe, complaint, opt-in, hard bounce

@@ -35,7 +35,7 @@ func (s *Store) maintain(ctx context.Context, sh *shard) {
 			if want <= l.buckets() || l.bits >= mostBits {
 				break
 			}
-			answer, err := s.scripts.split.Run(ctx, s.client, []string{sh.meta}, sh.base, letter, int(l.bits), l.split,
+			answer, err := s.scripts.split.Run(ctx, s.client, sh.keys(), sh.base, letter, int(l.bits), l.split,
 				min(splitBatch, want-l.buckets())).StringSlice()
 			if err != nil || len(answer) != 2 {
 				return
@@ -70,7 +70,7 @@ func (s *Store) compactKeys(ctx context.Context, sh *shard, keys []string) error
 	if len(args) == 0 {
 		return nil
 	}
-	return s.scripts.compact.Run(ctx, s.client, []string{sh.meta}, args...).Err()
+	return s.scripts.compact.Run(ctx, s.client, sh.keys(), args...).Err()
 }
 
 // increments goes over a log of counts: place in the chunk, counter, how many. It is false when the log is broken.

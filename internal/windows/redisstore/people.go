@@ -94,7 +94,7 @@ type lookup struct {
 
 // lookUp asks a shard for the recipients of the references, packed.
 func (s *Store) lookUp(ctx context.Context, sh *shard, packed []byte, refs []ref, found func(int, *engagement.Recipient)) error {
-	answer, err := s.scripts.lookup.Run(ctx, s.client, []string{sh.meta}, sh.base, packed).StringSlice()
+	answer, err := s.scripts.lookup.Run(ctx, s.client, sh.keys(), sh.base, packed).StringSlice()
 	if err != nil {
 		return fmt.Errorf("look recipients up: %w", err)
 	}
@@ -155,7 +155,7 @@ func (s *Store) Forget(ctx context.Context, tenant string, addresses []string) (
 	var n int64
 	for i, sh := range s.shards {
 		for part := range slices.Chunk(packed[i], whoBytes*lookupBatch) {
-			gone, err := s.scripts.forget.Run(ctx, s.client, []string{sh.meta}, sh.base, tenant, part).Int64()
+			gone, err := s.scripts.forget.Run(ctx, s.client, sh.keys(), sh.base, tenant, part).Int64()
 			if err != nil {
 				return n, fmt.Errorf("forget recipients: %w", err)
 			}

@@ -11,7 +11,7 @@ import (
 
 // shard is what this process knows of a home shard. All of it is a guess that the next script checks: the state is Redis.
 type shard struct {
-	base, meta string
+	base, meta, never string
 
 	mu       sync.Mutex // of an apply to this shard, and of what follows
 	layout   layout
@@ -24,7 +24,7 @@ type shard struct {
 }
 
 func newShard(base string) *shard {
-	return &shard{base: base, meta: base + "meta", position: map[string]position{}}
+	return &shard{base: base, meta: base + "meta", never: base + "never", position: map[string]position{}}
 }
 
 // know notes where the shard stands. When that is before what we knew, its data are older ones: then the rest that we knew, and
@@ -36,6 +36,11 @@ func (sh *shard) know(field string, p position) {
 	}
 	sh.position[field] = p
 }
+
+// keys are those that are named to a script which finds others by itself. One of them never exists: so a cluster that is moving the
+// slot to another server refuses the script (TRYAGAIN) as long as keys are on both. Without it the script would run where meta is,
+// and take for absent what is still, or already, on the other server.
+func (sh *shard) keys() []string { return []string{sh.meta, sh.never} }
 
 // position is one value in the hash of positions.
 type position struct {

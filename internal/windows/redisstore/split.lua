@@ -1,4 +1,4 @@
--- Splits packed buckets in two (layout.go). KEYS: meta. ARGV: base of the keys, "r" or "d", bits and split as the caller knows
+-- Splits packed buckets in two (layout.go). KEYS: meta, never. ARGV: base of the keys, "r" or "d", bits and split as the caller knows
 -- them, how many buckets to split. Answers {bits, split} as they are afterwards; nothing is done when they were others.
 local call, byte, sub, find, floor = redis.call, string.byte, string.sub, string.find, math.floor
 local zero = string.rep('\0', 6)

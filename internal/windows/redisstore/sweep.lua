@@ -1,4 +1,4 @@
--- Takes out of packed buckets what is no longer kept. KEYS: meta. ARGV: base of the keys, "r" or "d", first bucket, how many
+-- Takes out of packed buckets what is no longer kept. KEYS: meta, never. ARGV: base of the keys, "r" or "d", first bucket, how many
 -- buckets; for "r": recipients last seen before this stored day go; for "d": dedupe horizon in seconds.
 -- Answers {buckets that there are, entries taken out}.
 local call, byte, sub, char, floor = redis.call, string.byte, string.sub, string.char, math.floor
