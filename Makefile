@@ -11,8 +11,11 @@ TEST_FLAGS ?= -timeout 20m -p 2
 CHAOS_TIME ?= 5m
 CHAOS_SEED ?= 1
 CHAOS_FLAGS ?=
+# The soak: for how long; more flags as `go run ./internal/soak/cmd --help` lists them.
+SOAK_TIME ?= 1h
+SOAK_FLAGS ?=
 
-.PHONY: help build test test-fast lint parts bench chaos clean
+.PHONY: help build test test-fast lint parts bench chaos soak clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +41,9 @@ bench: parts ## The whole pipeline on real parts, beside reading the topic and d
 
 chaos: parts ## Break everything by a seeded plan and compare with the truth (CHAOS_TIME=5m CHAOS_SEED=1 CHAOS_FLAGS=)
 	go run ./internal/chaos/cmd -time $(CHAOS_TIME) -seed $(CHAOS_SEED) $(CHAOS_FLAGS)
+
+soak: parts ## A steady stream for an hour, with what could grow noted and drawn (SOAK_TIME=1h SOAK_FLAGS=)
+	go run ./internal/soak/cmd -time $(SOAK_TIME) -csv soak.csv -svg docs/soak.svg $(SOAK_FLAGS)
 
 clean: ## Remove what was built; the parts stay in .cache
 	rm -f monitor
