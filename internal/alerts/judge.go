@@ -47,6 +47,9 @@ func (e *Evaluator) evaluate(m Moment, touched bool) []Record {
 	if m.At.After(e.newest) || e.newest.Sub(m.At) > asOfSlack {
 		e.newest, e.judgeAll = m.At, e.judgeAll || m.At.Before(e.newest)
 	}
+	if m.Now.Before(e.last.Now) {
+		e.judgeAll = true // the clock was set back: every alert has to note it, see noteBreach
+	}
 	turn := judged{m, e.ret.At(e.newest)}
 	var found []transition
 	grain, rolled := e.rolled(m.At)

@@ -109,6 +109,10 @@ func stepOpen(s Status, t Timing, o Observation, m Moment) (Status, Change) {
 
 // noteBreach keeps when the breach began and was last seen.
 func noteBreach(s Status, breach bool, now, last time.Time) Status {
+	if last.After(now) {
+		// The clock was set back. What was noted ahead of it would keep an alert open until the clock is there again.
+		s.Since, s.LastBreach, last = earlier(s.Since, now), earlier(s.LastBreach, now), now
+	}
 	switch {
 	case breach:
 		if s.Phase == Idle {
@@ -120,6 +124,13 @@ func noteBreach(s Status, breach bool, now, last time.Time) Status {
 	}
 	s.InBreach = breach
 	return s
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func told(s Status, now time.Time) Status {

@@ -223,3 +223,23 @@ func TestStepProperties(t *testing.T) {
 		}
 	})
 }
+
+// A clock that was an hour ahead and is right again does not keep an alert open for an hour.
+func TestStepAfterAClockThatWasAhead(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	timing := Timing{KeepFiringFor: time.Minute}
+	at := func(s Status, offset, last time.Duration, breach bool) (Status, Change) {
+		now := start.Add(offset)
+		return Step(s, timing, Observation{Breach: breach}, Moment{now, now, true}, start.Add(last))
+	}
+	s, change := at(Status{}, time.Hour, time.Hour-time.Second, true)
+	if change != Fired {
+		t.Fatalf("got %s", change)
+	}
+	if s, change = at(s, time.Second, time.Hour, false); change != Unchanged {
+		t.Fatalf("got %s, the breach was just seen", change)
+	}
+	if _, change = at(s, 61*time.Second, time.Second, false); change != Resolved {
+		t.Fatalf("got %s a minute after the breach", change)
+	}
+}
