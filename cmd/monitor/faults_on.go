@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // faultHook ends or freezes the process at a named step, for the fault harness: SENDWATCH_FAULT_STEP is STEP:N:ACTION, where the
@@ -34,5 +35,24 @@ func faultHook() func(step string) {
 		}
 		fmt.Fprintf(os.Stderr, "{\"msg\":\"fault\",\"step\":%q,\"action\":%q}\n", step, parts[2])
 		_ = syscall.Kill(os.Getpid(), signals[parts[2]])
+	}
+}
+
+// faultClock is a clock that is off by what stands in the file that SENDWATCH_FAULT_CLOCK names, as "1h" or "-1h"; it is looked at
+// ten times a second. Without the file it is right.
+func faultClock() func() time.Time {
+	file := os.Getenv("SENDWATCH_FAULT_CLOCK")
+	if file == "" {
+		return nil
+	}
+	var looked, off atomic.Int64
+	return func() time.Time {
+		now := time.Now()
+		if before := looked.Load(); now.UnixNano()-before > int64(100*time.Millisecond) && looked.CompareAndSwap(before, now.UnixNano()) {
+			text, _ := os.ReadFile(file)
+			d, _ := time.ParseDuration(strings.TrimSpace(string(text))) // 0 when there is none
+			off.Store(int64(d))
+		}
+		return now.Add(time.Duration(off.Load()))
 	}
 }

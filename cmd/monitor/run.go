@@ -37,7 +37,7 @@ says so (/-/ready, log), and goes on by itself. SIGHUP, or POST /-/reload, reads
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), app.Options{Config: c, Log: log, Level: &level, Hook: faultHook(),
+			return serve(cmd.Context(), app.Options{Config: c, Log: log, Level: &level, Hook: faultHook(), Now: faultClock(),
 				Reload: func() (*config.Config, error) { return config.Load(path, os.Environ()) },
 				Started: func(address string) {
 					log.Info("answering", zap.String("address", address), zap.String("version", versionText()))

@@ -36,6 +36,8 @@ type Options struct {
 	Started func(address string)
 	// Hook is called at named steps by the parts that have some, for a fault harness.
 	Hook func(step string)
+	// Now is the clock that events and alerts are held against; time.Now when nil. A fault harness steps it.
+	Now func() time.Time
 }
 
 // errReload ends what has to begin anew with another configuration.
@@ -63,6 +65,9 @@ type app struct {
 // A reload begins reading and evaluating anew, a second or two of catching up, and goes back to the configuration before when
 // the new one cannot work.
 func Run(ctx context.Context, o Options) error {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	a := &app{o: o, metrics: metrics.New(metrics.Build{Version: o.Version}), config: o.Config, changed: make(chan struct{})}
 	a.registerMetrics()
 	listener, err := a.listen(ctx)

@@ -191,6 +191,7 @@ func (e *engine) makeConsumer() error {
 			return fmt.Sprintf("stop all monitors and run 'monitor start-anew --topic %s'", p.Topic)
 		},
 		Hooks: e.a.hook,
+		Now:   e.a.o.Now,
 	})
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -221,11 +222,12 @@ func (e *engine) makeHolder() error {
 		Policies: e.backend.set, Retention: windows.DefaultRetention(e.config.Retention.Days),
 		Leases: partition, State: partition, Outbox: partition,
 		Topic:         kafkasink.New(e.client, e.client, e.config.Kafka.AlertsTopic, "/sendwatch/"+e.config.Redis.Prefix),
-		Counts:        &counts{backend: e.backend, feed: e.backend.store.NewFeed(), asked: e.asked, own: e.own},
+		Counts:        &counts{backend: e.backend, feed: e.backend.store.NewFeed(), asked: e.asked, own: e.own, now: e.a.o.Now},
 		Feed:          feed{e.backend, e.own},
 		EvaluateEvery: e.config.Alerts.EvaluateEvery,
 		DirtyEvery:    min(100*time.Millisecond, e.config.Alerts.EvaluateEvery),
 		Hook:          func(s holder.Step) { e.a.hook(string(s)) },
+		Now:           e.a.o.Now,
 		Log:           e.a.o.Log.Named("alerts"),
 	})
 	e.mu.Lock()
@@ -240,11 +242,12 @@ type counts struct {
 	feed    *redisstore.Feed
 	asked   *asked
 	own     func() []windows.PartitionStatus
+	now     func() time.Time
 }
 
 // Pull implements holder.Counts.
 func (c *counts) Pull(ctx context.Context, into holder.Sink) (worked time.Duration, err error) {
-	at, err := c.backend.asOf(ctx, time.Now(), c.own())
+	at, err := c.backend.asOf(ctx, c.now(), c.own())
 	if err != nil {
 		return 0, err
 	}
@@ -252,7 +255,7 @@ func (c *counts) Pull(ctx context.Context, into holder.Sink) (worked time.Durati
 	if err := c.feed.Pull(ctx, at.Time, nil, into); err != nil {
 		return 0, err
 	}
-	c.asked.copy(into, at, time.Now())
+	c.asked.copy(into, at, c.now())
 	return c.feed.Worked() - before, nil
 }
 
@@ -294,7 +297,7 @@ func (e *engine) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		at, err := e.backend.asOf(ctx, time.Now(), e.own())
+		at, err := e.backend.asOf(ctx, e.a.o.Now(), e.own())
 		if err == nil {
 			_, err = e.backend.store.Sweep(ctx, at.Time)
 		}

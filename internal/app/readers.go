@@ -66,9 +66,9 @@ func (r readers) Moment(ctx context.Context) (answer.Moment, error) {
 	if err != nil {
 		return answer.Moment{}, err
 	}
-	at, ok := r.copies().moment(time.Now())
+	at, ok := r.copies().moment(r.a.o.Now())
 	if !ok {
-		at, err = b.asOf(ctx, time.Now(), r.own())
+		at, err = b.asOf(ctx, r.a.o.Now(), r.own())
 	}
 	return answer.Moment{AsOf: at.Time, Stale: at.Stale, Lag: at.Lag}, r.unavailable(err)
 }
@@ -142,7 +142,7 @@ func (r readers) Rows(ctx context.Context, subject string, at time.Time, kept wi
 	}
 	series := r.copies().of(subject, at)
 	if e := r.a.engine.Load(); series == nil && e != nil {
-		e.asked.note(subject, time.Now())
+		e.asked.note(subject, r.a.o.Now())
 	}
 	if series == nil {
 		if series, err = b.store.Series(ctx, subject, b.store.Kept(at)...); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"sendwatch/internal/alerts/holder"
 	"sendwatch/internal/api"
@@ -68,7 +67,7 @@ func isLoopback(listen string) bool {
 func (a *app) newSource() *answer.Source {
 	r := readers{a}
 	return answer.NewSource(answer.Readers{Clock: r, Rates: r, Counts: r, Alerts: r, Log: r, Status: r, Engagement: r, Recipients: r},
-		a.o.Version, a.shape, time.Now)
+		a.o.Version, a.shape, a.o.Now)
 }
 
 // shape says what can be asked for with the configuration in force.
