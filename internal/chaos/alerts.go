@@ -55,7 +55,11 @@ func (r *round) checkAlerts(ctx context.Context, counts *memstore.Store) (*alert
 	if err := r.stateInTopic(ctx, c, byID); err != nil {
 		return nil, err
 	}
-	c.apart(byID)
+	if r.stepped {
+		c.inTurn(published)
+	} else {
+		c.apart(byID)
+	}
 	return c, nil
 }
 
@@ -157,6 +161,27 @@ func (c *alertCheck) apart(byID map[string][]alerts.Record) {
 			if before := list[i-1]; before.end.IsZero() || before.end.After(list[i].began) {
 				c.find("%s: episode %s began at %s while %s went on (to %s)", key, list[i].id, list[i].began.Format(time.TimeOnly), before.id, before.end.Format(time.TimeOnly))
 			}
+		}
+	}
+}
+
+// inTurn checks the same by the order of the records in the topic, for a round in which times say little: clocks were stepped.
+func (c *alertCheck) inTurn(published []alerts.Record) {
+	open, seen := map[string]string{}, map[string]bool{}
+	for _, record := range published {
+		if seen[record.Token()] {
+			continue
+		}
+		seen[record.Token()] = true
+		key := strings.Join([]string{record.Policy, record.LimitName, record.Rate, record.Window, record.SubjectKey}, " ")
+		switch record.Change {
+		case alerts.Fired:
+			if before := open[key]; before != "" {
+				c.find("%s: episode %s began while %s went on", key, record.ID, before)
+			}
+			open[key] = record.ID
+		case alerts.Resolved:
+			delete(open, key)
 		}
 	}
 }

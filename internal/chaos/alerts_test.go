@@ -42,3 +42,21 @@ func TestAlertChecksFind(t *testing.T) {
 		}
 	}
 }
+
+// Where clocks were stepped only the order of the records tells whether one alert is open twice.
+func TestOrderOfEpisodes(t *testing.T) {
+	record := func(id string, seq int64, change alerts.Change) alerts.Record {
+		return alerts.Record{ID: id, Seq: seq, Change: change, Policy: "p", Rate: "bounce", Window: "1h", SubjectKey: "all"}
+	}
+	a1, a2, b1 := record("a", 1, alerts.Fired), record("a", 2, alerts.Resolved), record("b", 1, alerts.Fired)
+	for name, c := range map[string]struct {
+		published []alerts.Record
+		finds     bool
+	}{"one after the other": {[]alerts.Record{a1, a2, a1, a2, b1}, false}, "both at once": {[]alerts.Record{a1, b1, a2}, true}} {
+		check := &alertCheck{}
+		check.inTurn(c.published)
+		if len(check.findings) > 0 != c.finds {
+			t.Errorf("%s: found %q", name, check.findings)
+		}
+	}
+}

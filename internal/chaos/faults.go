@@ -31,11 +31,14 @@ func faults() []fault {
 		{"zombie-at-step", 4, (*round).zombieAtStep, false},
 		{"join-leave", 3, (*round).joinLeave, false},
 		{"rolling-restart", 2, (*round).rollingRestart, false},
+		{"two-versions", 2, (*round).twoVersions, false},
+		{"clock", 3, (*round).clockStep, false},
 		{"kill-all", 2, (*round).killEverybody, false},
 		{"broker-kill", 3, (*round).brokerKill, true},
 		{"broker-restart", 2, (*round).brokerRestart, true},
 		{"broker-freeze", 2, (*round).brokerFreeze, true},
 		{"redis-kill", 5, (*round).redisKill, true},
+		{"redis-loading", 2, (*round).redisLoading, true},
 		{"redis-freeze", 2, (*round).redisFreeze, true},
 		{"redis-older", 5, (*round).redisOlder, true},
 		{"redis-memory", 2, (*round).redisMemory, true},
@@ -48,6 +51,7 @@ func faults() []fault {
 		{"swallowed-replies", 5, toxicFault("timeout", "downstream", map[string]any{"timeout": 300}), true},
 		{"half-open", 2, toxicFault("timeout", "downstream", map[string]any{"timeout": 0}), true},
 		{"offsets-deleted", 2, (*round).offsetsDeleted, false},
+		{"offsets-reset", 2, (*round).offsetsReset, false},
 		{"partitions-added", 1, (*round).partitionsAdded, true},
 		{"log-truncated", 2, (*round).logTruncated, false},
 	}
@@ -56,8 +60,10 @@ func faults() []fault {
 // FaultNames lists what can be injected.
 func FaultNames() []string {
 	var all []string
-	for _, f := range faults() {
-		all = append(all, f.name)
+	for _, f := range append(faults(), clusterFaults()...) {
+		if !slices.Contains(all, f.name) {
+			all = append(all, f.name)
+		}
 	}
 	return all
 }

@@ -13,7 +13,9 @@ type Options struct {
 	Rate     int           // records a second
 	Monitors int
 	Shards   int      // 0 = by the seed
+	Cluster  bool     // three brokers and a Redis Cluster of three masters with a replica each, without proxies
 	Faults   []string // names; nil = all
+	Other    string   // binary of another version, built with -tags faults; "" = the same code under another name
 	Dir      string   // for data and logs; kept when something was found
 	Out      io.Writer
 }

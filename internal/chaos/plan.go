@@ -33,7 +33,11 @@ func (r *round) breakThings(ctx context.Context) error {
 func (r *round) chosen() ([]fault, int) {
 	var list []fault
 	total := 0
-	for _, f := range faults() {
+	all := faults()
+	if r.o.Cluster {
+		all = clusterFaults()
+	}
+	for _, f := range all {
 		if r.o.Faults == nil || slices.Contains(r.o.Faults, f.name) {
 			list = append(list, f)
 			total += f.weight

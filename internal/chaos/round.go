@@ -41,6 +41,7 @@ type round struct {
 	writer   atomic.Pointer[kafka.Client]
 	olderAt  time.Duration
 	older    string // directory with a copy of what Redis kept, "" when there is none that may be gone back to
+	stepped  bool   // clocks were
 	injected []Injected
 }
 
@@ -48,6 +49,9 @@ func (p *parts) newRound(ctx context.Context, o *Options, seed uint64) (*round, 
 	r := &round{parts: p, o: o, seed: seed, names: names{fmt.Sprintf("chaos%d", seed)}, random: rand.New(rand.NewPCG(seed, 4)), shards: o.Shards}
 	if r.shards == 0 {
 		r.shards = [...]int{1, 4, 1, 16}[seed%4]
+		if o.Cluster {
+			r.shards = 16
+		}
 	}
 	for topic, n := range map[string]int{r.topic(): mainPartitions, r.names.loose(): loosePartitions} {
 		if err := testparts.MakeTopic(p.broker.Addr, topic, n); err != nil {
@@ -83,7 +87,7 @@ func (p *parts) newMonitor(r *round, name string) (*testparts.Monitor, error) {
 
 // newWriter gives the stream another client: one keeps in mind how many partitions a topic has.
 func (r *round) newWriter() error {
-	c, err := kafka.New(kafka.Options{Brokers: []string{r.broker.Addr}})
+	c, err := kafka.New(kafka.Options{Brokers: r.broker.Addrs})
 	if before := r.writer.Swap(c); before != nil {
 		before.Close()
 	}
@@ -176,12 +180,15 @@ func (r *round) startMonitor(m *testparts.Monitor, env ...string) error {
 	if m.PID() != 0 {
 		return nil
 	}
-	m.SetEnv(env...)
+	m.SetEnv(append(env, "SENDWATCH_FAULT_CLOCK="+r.clockOf(m))...)
 	if err := r.keepLog(m); err != nil {
 		return err
 	}
 	return m.Launch()
 }
+
+// clockOf is the file that says by how much a process's clock is off.
+func (r *round) clockOf(m *testparts.Monitor) string { return filepath.Join(r.dir, m.Name()+".clock") }
 
 // keepLog adds what a process has written to the log of all its lives: a start begins a new one.
 func (r *round) keepLog(m *testparts.Monitor) error {

@@ -14,6 +14,9 @@ func (r *round) settle(ctx context.Context) (*RoundReport, error) {
 	if _, err := r.recovered(ctx, 2*time.Minute); err != nil {
 		return nil, fmt.Errorf("settling: %w", err)
 	}
+	if err := r.breakTheQuiet(ctx); err != nil {
+		return nil, err
+	}
 	for topic, n := range map[string]int{r.topic(): mainPartitions, r.names.loose(): int(r.loose.Load())} {
 		if err := r.oracle.Read(ctx, topic, n); err != nil {
 			return nil, err
@@ -41,4 +44,16 @@ func (r *round) settle(ctx context.Context) (*RoundReport, error) {
 		}
 	}
 	return out, nil
+}
+
+// breakTheQuiet breaks something once nothing is written any more: what went back then has to be noticed without new records.
+func (r *round) breakTheQuiet(ctx context.Context) error {
+	f := fault{"redis-kill, quiet", 1, (*round).redisKill, false}
+	switch {
+	case r.o.Cluster:
+		f = fault{"failover-behind, quiet", 1, (*round).failoverBehind, false}
+	case r.older != "":
+		f = fault{"redis-older, quiet", 1, (*round).redisOlder, false}
+	}
+	return r.inject(ctx, f)
 }

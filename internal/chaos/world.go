@@ -29,6 +29,7 @@ const (
 type parts struct {
 	dir     string
 	binary  string
+	other   string // binary of another version
 	broker  *testparts.Broker
 	redis   *testparts.RedisServer
 	proxies *proxies
@@ -54,6 +55,14 @@ func (p *parts) start(o *Options) (err error) {
 	if p.binary, err = testparts.BuildMonitor(p.dir, "faults"); err != nil {
 		return err
 	}
+	if p.other = o.Other; p.other == "" {
+		if p.other, err = testparts.BuildVersion(p.dir, "another", "faults"); err != nil {
+			return err
+		}
+	}
+	if o.Cluster {
+		return p.startCluster(o)
+	}
 	if p.broker, err = testparts.NewKafka(p.dir, testparts.KafkaOptions{}); err != nil {
 		return err
 	}
@@ -77,6 +86,28 @@ func (p *parts) start(o *Options) (err error) {
 		}
 	}
 	p.client, err = kafka.New(kafka.Options{Brokers: []string{p.broker.Addr}})
+	return err
+}
+
+// startCluster starts three brokers and a Redis Cluster. Their nodes name their own addresses, so there is no way through proxies.
+func (p *parts) startCluster(o *Options) (err error) {
+	if p.broker, err = testparts.NewKafka(p.dir, testparts.KafkaOptions{Brokers: 3}); err != nil {
+		return err
+	}
+	if err = p.broker.Start(); err != nil {
+		return err
+	}
+	if p.redis, err = testparts.NewRedis(p.dir, testparts.RedisOptions{Cluster: true, AOF: true}); err != nil {
+		return err
+	}
+	if err = p.redis.Start(); err != nil {
+		return err
+	}
+	p.kafka = p.broker.Addr
+	for i := range o.Monitors + 1 {
+		p.redises[fmt.Sprintf("monitor-%d", i+1)] = strings.Join(p.redis.Addrs, ",")
+	}
+	p.client, err = kafka.New(kafka.Options{Brokers: p.broker.Addrs})
 	return err
 }
 
@@ -119,14 +150,16 @@ func quickPolicy() policy.Policy {
 }
 
 func (p *parts) config(n names, monitor string, shards int) string {
-	return fmt.Sprintf(`kafka: {brokers: [%q], topics: [%s, %s], group: %s, alerts_topic: %s, dead_letter_topic: %s.rejected}
-redis: {addresses: [%q], prefix: %s, shards: %d}
+	quoted := func(list string) string { return `"` + strings.ReplaceAll(list, ",", `", "`) + `"` }
+	return fmt.Sprintf(`kafka: {brokers: [%s], topics: [%s, %s], group: %s, alerts_topic: %s, dead_letter_topic: %s.rejected}
+redis: {addresses: [%s], prefix: %s, shards: %d}
 http: {listen: "127.0.0.1:0"}
+events: {max_ahead: 2h}
 dedupe: {horizon: %s}
 alerts: {keep_firing_for: 2s, stale_after: 10s}
 windows: [{name: 1m, length: 1m, step: 1m}, {name: 1h, length: 1h, step: 1m}, {name: 24h, length: 24h, step: 1h}, {name: 7d, length: 7d, step: 1h}, {name: 30d, length: 30d, step: 1d}]
 policies:
-  - dynamics-365%s`, p.kafka, n.topic(), n.loose(), n.prefix, n.alerts(), n.prefix, p.redises[monitor], n.prefix, shards, horizon, quick)
+  - dynamics-365%s`, quoted(p.kafka), n.topic(), n.loose(), n.prefix, n.alerts(), n.prefix, quoted(p.redises[monitor]), n.prefix, shards, horizon, quick)
 }
 
 // rules are the policies of config in force, for the oracle.
@@ -146,7 +179,7 @@ func oracleOptions() memstore.Options {
 
 // state opens a round's state on the straight way to Redis.
 func (p *parts) state(ctx context.Context, n names, shards int) (*redisstore.Store, *redisstate.Store, func(), error) {
-	client, err := redisstore.Connect(redisstore.Connection{Addresses: []string{p.redis.Addr}, Timeout: 3 * time.Second})
+	client, err := redisstore.Connect(redisstore.Connection{Addresses: p.redis.Addrs, Timeout: 3 * time.Second})
 	if err != nil {
 		return nil, nil, nil, err
 	}

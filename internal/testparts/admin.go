@@ -87,6 +87,34 @@ func DeleteGroup(addr, group string) error {
 	return nil
 }
 
+// CommitOffsets sets what a group without members has committed, of a topic's first partitions.
+func CommitOffsets(addr, group, topic string, partitions int, offset int64) error {
+	c, done := admin(addr)
+	defer done()
+	ctx, cancel := context.WithTimeout(context.Background(), adminWithin)
+	defer cancel()
+	var list []kafka.OffsetCommit
+	for id := range partitions {
+		list = append(list, kafka.OffsetCommit{Partition: id, Offset: offset})
+	}
+	err := until(ctx, func() (bool, error) {
+		r, err := c.OffsetCommit(ctx, &kafka.OffsetCommitRequest{GroupID: group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{topic: list}})
+		if err != nil {
+			return false, err
+		}
+		for _, p := range r.Topics[topic] {
+			if p.Error != nil {
+				return false, p.Error
+			}
+		}
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("commit offsets of %s for %s: %w", topic, group, err)
+	}
+	return nil
+}
+
 // Command runs a command of Redis with redis-cli and returns what it prints.
 func (s *RedisNode) Command(args ...string) (string, error) {
 	host, port, err := net.SplitHostPort(loopback(s.port))
@@ -122,3 +150,9 @@ func (s *RedisNode) LoadData(dir string) error {
 	}
 	return os.CopyFS(s.Dir, os.DirFS(dir))
 }
+
+// Name says which server it is.
+func (s *RedisNode) Name() string { return s.name }
+
+// Name says which broker it is.
+func (n *Node) Name() string { return n.name }

@@ -15,12 +15,23 @@ import (
 // BuildMonitor builds the project's binary into dir, with build tags if any, and returns its path. With
 // SENDWATCH_TEST_RACE=1 it has the race detector in it.
 func BuildMonitor(dir string, tags ...string) (string, error) {
+	return buildMonitor(filepath.Join(dir, "monitor"), "", tags)
+}
+
+// BuildVersion is BuildMonitor under the name of another version.
+func BuildVersion(dir, version string, tags ...string) (string, error) {
+	return buildMonitor(filepath.Join(dir, "monitor-"+version), version, tags)
+}
+
+func buildMonitor(path, version string, tags []string) (string, error) {
 	top, err := root()
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "monitor")
 	args := []string{"build", "-o", path}
+	if version != "" {
+		args = append(args, "-ldflags", "-X main.version="+version)
+	}
 	env := append(os.Environ(), "CGO_ENABLED=0")
 	if os.Getenv("SENDWATCH_TEST_RACE") == "1" {
 		args, env = append(args, "-race"), os.Environ()
@@ -70,6 +81,13 @@ func (m *Monitor) SetEnv(env ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.env = env
+}
+
+// SetBinary has the next start run another binary.
+func (m *Monitor) SetBinary(path string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.path = path
 }
 
 // Stop ends the process in good order.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,6 +160,20 @@ func (s *RedisNode) Start() error {
 		return err
 	}
 	return s.await()
+}
+
+// StartWith is Start with more settings, for this life only.
+func (s *RedisNode) StartWith(settings ...string) error {
+	s.mu.Lock()
+	before := s.args
+	s.args = slices.Concat(before, settings)
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.args = before
+	}()
+	return s.Start()
 }
 
 // Stop ends this server in good order.

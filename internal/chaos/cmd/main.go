@@ -25,6 +25,8 @@ func run() int {
 	flag.IntVar(&o.Rate, "rate", 2000, "records a second")
 	flag.IntVar(&o.Monitors, "monitors", 3, "processes")
 	flag.IntVar(&o.Shards, "shards", 0, "home shards; 0 = 1, 4 or 16 by the seed")
+	flag.BoolVar(&o.Cluster, "cluster", false, "three brokers and a Redis Cluster with replicas")
+	flag.StringVar(&o.Other, "other", "", "binary of another version, built with -tags faults, for versions side by side; the same code when empty")
 	flag.StringVar(&o.Dir, "dir", "", "for data and logs; one that is removed when nothing is found")
 	names := flag.String("faults", "", "only these, with commas between: "+strings.Join(chaos.FaultNames(), ", "))
 	report := flag.String("report", "", "file for the report as JSON")
