@@ -10,18 +10,25 @@ import (
 	"sendwatch/internal/testparts"
 )
 
-// SeedEnv and TimeEnv choose what TestShort plays.
+// SeedEnv and TimeEnv choose what the tests play.
 const (
 	SeedEnv = "CHAOS_SEED"
 	TimeEnv = "CHAOS_TIME"
 )
 
-// TestShort plays one round of faults, a minute long, as every run of the tests does. `make chaos` plays longer ones.
-func TestShort(t *testing.T) {
+// TestShort plays two rounds of faults, a minute each, as every run of the tests does. `make chaos` plays longer ones.
+func TestShort(t *testing.T) { play(t, Options{Seed: 1, Time: 2 * time.Minute, Rate: 500}) }
+
+// TestShortCluster plays one round with three brokers and a Redis Cluster.
+func TestShortCluster(t *testing.T) {
+	play(t, Options{Seed: 10, Time: time.Minute, Rate: 500, Cluster: true})
+}
+
+func play(t *testing.T, o Options) {
 	if testing.Short() {
 		t.Skip("real parts, faults of a minute")
 	}
-	o := Options{Seed: 1, Time: time.Minute, Rate: 500, Dir: t.TempDir(), Out: t.Output()}
+	o.Round, o.Dir, o.Out = time.Minute, t.TempDir(), t.Output()
 	if text := os.Getenv(SeedEnv); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
@@ -36,7 +43,6 @@ func TestShort(t *testing.T) {
 		}
 		o.Time = d
 	}
-	o.Round = o.Time
 	report, err := Run(t.Context(), o)
 	if errors.Is(err, testparts.ErrMissing) && os.Getenv(testparts.RequireEnv) != "1" {
 		t.Skip(err)

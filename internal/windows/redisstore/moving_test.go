@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -79,20 +80,25 @@ func newMove(t testing.TB, client *redis.ClusterClient, sh *shard) *move {
 		t.Fatal(err)
 	}
 	m := &move{t: t, slot: int(slot)}
-	ranges, err := client.ClusterSlots(ctx).Result()
+	shards, err := client.ClusterShards(ctx).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ids := map[*redis.Client]string{}
-	for _, x := range ranges {
-		node := redis.NewClient(&redis.Options{Addr: x.Nodes[0].Addr})
+	for _, x := range shards {
+		if len(x.Slots) == 0 {
+			continue // a server that is not known as somebody's replica yet
+		}
+		master := x.Nodes[slices.IndexFunc(x.Nodes, func(n redis.Node) bool { return n.Role == "master" })]
+		address := net.JoinHostPort(master.IP, strconv.FormatInt(master.Port, 10))
+		node := redis.NewClient(&redis.Options{Addr: address})
 		t.Cleanup(func() { node.Close() })
-		ids[node] = x.Nodes[0].ID
+		ids[node] = master.ID
 		m.masters = append(m.masters, node)
-		if x.Start <= m.slot && m.slot <= x.End {
+		if slices.ContainsFunc(x.Slots, func(r redis.SlotRange) bool { return r.Start <= slot && slot <= r.End }) {
 			m.source = node
 		} else {
-			m.target, m.address, m.targetID = node, x.Nodes[0].Addr, x.Nodes[0].ID
+			m.target, m.address, m.targetID = node, address, master.ID
 		}
 	}
 	m.must(m.target.Do(ctx, "cluster", "setslot", m.slot, "importing", ids[m.source]))
