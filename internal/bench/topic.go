@@ -30,9 +30,10 @@ func (m *maker) next() event.Event {
 	m.n++
 	m.at = m.at.Add(m.step)
 	r := m.random
-	tenant := r.IntN(50)
+	person := r.IntN(1_000_000)
+	tenant := person % 50
 	e := event.Event{
-		Time: m.at, ID: fmt.Sprintf("0102019c-7a51-4f60-9f4e-%012d", m.n), Recipient: fmt.Sprintf("user%06d@%s", r.IntN(1_000_000), domains()[r.IntN(5)]),
+		Time: m.at, ID: fmt.Sprintf("0102019c-7a51-4f60-9f4e-%012d", m.n), Recipient: fmt.Sprintf("user%06d@%s", person, domains()[person/50%5]),
 		MessageID: fmt.Sprintf("m-%09d", m.n), Tenant: fmt.Sprintf("tenant-%02d", tenant), IP: fmt.Sprintf("198.51.%d.%d", tenant, r.IntN(4)),
 		Campaign: fmt.Sprintf("campaign-%02d-%d", tenant, r.IntN(4)), Domain: fmt.Sprintf("news.tenant-%02d.example", tenant),
 	}

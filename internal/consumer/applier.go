@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -33,6 +34,8 @@ type Applier struct {
 
 	wake    chan struct{} // tells run to look again
 	backlog chan struct{} // tells that a lane has a backlog now
+
+	holding atomic.Bool // there are events in a batch; for who must not wait for the mutex
 
 	mu       sync.Mutex
 	lanes    map[windows.Partition]*lane

@@ -156,6 +156,7 @@ func (a *Applier) done(b *batch, took time.Duration) {
 	}
 	b.reset()
 	a.spare = b
+	a.holding.Store(a.active.events > 0)
 	a.broadcast()
 }
 
@@ -166,6 +167,7 @@ func (a *Applier) startAnew(ctx context.Context, b *batch, cause *windows.Positi
 	a.mu.Lock()
 	a.totals.Rewinds++
 	a.resuming = true
+	a.holding.Store(false)
 	a.spare = b
 	for _, held := range []*batch{a.active, a.spare} {
 		held.reset()
@@ -218,6 +220,7 @@ func (a *Applier) drop(b *batch) {
 	a.active.reset()
 	clear(a.pending)
 	a.resuming = true // nothing may be added any more
+	a.holding.Store(false)
 	a.broadcast()
 }
 

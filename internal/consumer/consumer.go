@@ -119,6 +119,7 @@ type Consumer struct {
 	member  *trouble // of being in the group
 	status  *trouble // of reporting
 	topics  *trouble // of topics that are not there
+	turns   turns
 
 	mu      sync.Mutex
 	known   []kafka.Topic // as last seen, before the running generation was agreed on
@@ -140,7 +141,8 @@ func New(client *kafka.Client, store Store, producer Producer, log *zap.Logger, 
 	}
 	return &Consumer{options: o, client: client, store: store, log: log, stopped: map[windows.Partition]error{},
 		failed: map[kafka.Category]int64{}, applier: newApplier(store, producer, log, &o), member: newTrouble(log, "consumer group"),
-		status: newTrouble(log, "partition status"), topics: newTrouble(log, "topics")}, nil
+		status: newTrouble(log, "partition status"), topics: newTrouble(log, "topics"),
+		turns: newTurns()}, nil
 }
 
 // Run reads until the context ends, then applies what it holds, commits, leaves the group and returns. What goes wrong on the

@@ -117,6 +117,9 @@ func (l *lane) add(ctx context.Context, offset int64, value []byte, r *event.Res
 		b.keep(l.partition, offset, r.Rejected.Reason, value)
 	}
 	b.events += max(1, len(r.Events))
+	if !a.holding.Load() {
+		a.holding.Store(true)
+	}
 	a.totals.Records++
 	a.totals.Bytes += int64(len(value))
 	if b.full(a.target) {

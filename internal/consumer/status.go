@@ -55,12 +55,8 @@ func (c *Consumer) Stats() Stats {
 	return s
 }
 
-// Holding tells whether something was read that is not in the state yet, as far as this process knows.
-func (c *Consumer) Holding() bool {
-	c.applier.mu.Lock()
-	defer c.applier.mu.Unlock()
-	return c.applier.active.events > 0 || c.applier.spare == nil
-}
+// Holding tells whether something was read that is not in the state yet, as far as this process knows. It never waits.
+func (c *Consumer) Holding() bool { return c.applier.holding.Load() }
 
 // Partitions returns the status of the partitions that this process reads now.
 func (c *Consumer) Partitions() []windows.PartitionStatus { return c.applier.statuses(nil) }

@@ -25,6 +25,7 @@ type worker struct {
 	known  bool            // next is the lane's
 	now    time.Time       // of the fetch under way
 	result event.Result    // of the record under way
+	turn   turn            // of the fetch under way
 }
 
 // confirmations is how often a log has to be found gone back, a ConfirmEvery apart, before it is believed: a new leader may
@@ -96,6 +97,7 @@ func (w *worker) step(visit func(int64, []byte) error) error {
 	}
 	w.now = w.consumer.options.Now()
 	f, err := w.log.Fetch(w.ctx, w.next, visit)
+	w.consumer.turns.end(&w.turn)
 	w.next = f.Next
 	if err != nil {
 		return err
@@ -131,6 +133,9 @@ func (w *worker) seek() error {
 
 // visit folds one record. Having waited for room, it asks for time: the broker's answer is still being read.
 func (w *worker) visit(offset int64, value []byte) error {
+	if w.turn == noTurn && w.consumer.turns.begin(&w.turn) {
+		w.log.Extend()
+	}
 	w.result = w.decoder.Decode(value, w.now)
 	waited, err := w.lane.add(w.ctx, offset, value, &w.result, w.now)
 	if waited {
