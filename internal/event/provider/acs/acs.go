@@ -1,5 +1,7 @@
 // Package acs reads the events of Azure Communication Services: the reports on deliveries and engagement that Event Grid
 // sends, in its own schema or as CloudEvents.
+//
+// Format and classes of bounces: Email events, https://learn.microsoft.com/azure/event-grid/communication-services-email-events
 package acs
 
 import (

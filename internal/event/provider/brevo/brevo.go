@@ -1,4 +1,6 @@
 // Package brevo reads the events of the webhooks of Brevo, formerly Sendinblue.
+//
+// Format and classes of bounces: Transactional webhooks, https://developers.brevo.com/docs/transactional-webhooks
 package brevo
 
 import (

@@ -1,4 +1,6 @@
 // Package kumomta reads the log records of KumoMTA, a mail server.
+//
+// Format and classes of bounces: Log Record, https://docs.kumomta.com/reference/log_record/
 package kumomta
 
 import (

@@ -1,4 +1,6 @@
 // Package mailersend reads the events of the webhooks of MailerSend.
+//
+// Format and classes of bounces: Webhooks, https://developers.mailersend.com/api/v1/webhooks.html
 package mailersend
 
 import (

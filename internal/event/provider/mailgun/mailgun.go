@@ -1,4 +1,6 @@
 // Package mailgun reads the events of Mailgun: its webhooks since 2018, pages of its Events API, and bare events.
+//
+// Format and classes of bounces: Events, https://documentation.mailgun.com/docs/mailgun/user-manual/events/events
 package mailgun
 
 import (

@@ -1,4 +1,6 @@
 // Package mailjet reads the events of Mailjet's Event API.
+//
+// Format and classes of bounces: Webhooks, https://dev.mailjet.com/email/guides/webhooks/
 package mailjet
 
 import (

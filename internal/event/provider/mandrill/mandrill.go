@@ -1,4 +1,6 @@
 // Package mandrill reads the events of the webhooks of Mandrill, also called Mailchimp Transactional.
+//
+// Format and classes of bounces: Webhooks, https://mailchimp.com/developer/transactional/docs/webhooks/
 package mandrill
 
 import (

@@ -1,4 +1,6 @@
 // Package postal reads the events of the webhooks of Postal, a mail server.
+//
+// Format and classes of bounces: Webhooks, https://docs.postalserver.io/developer/webhooks
 package postal
 
 import (

@@ -1,4 +1,6 @@
 // Package postmark reads the events of Postmark's webhooks.
+//
+// Format and classes of bounces: Bounce API, bounce types, https://postmarkapp.com/developer/api/bounce-api
 package postmark
 
 import (

@@ -1,4 +1,6 @@
 // Package resend reads the events of the webhooks of Resend.
+//
+// Format and classes of bounces: Event types, https://resend.com/docs/dashboard/webhooks/event-types
 package resend
 
 import (

@@ -1,4 +1,6 @@
 // Package sendgrid reads the events of SendGrid's Event Webhook.
+//
+// Format and classes of bounces: Event Webhook Reference, https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 package sendgrid
 
 import (

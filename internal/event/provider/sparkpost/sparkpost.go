@@ -1,4 +1,6 @@
 // Package sparkpost reads the events of SparkPost, also called Bird: its webhooks and pages of its Events API.
+//
+// Format and classes of bounces: Bounce Classification Codes, https://support.sparkpost.com/docs/deliverability/bounce-classification-codes
 package sparkpost
 
 import (
