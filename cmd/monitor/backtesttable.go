@@ -39,20 +39,13 @@ func sideLine(s backtest.Side) string {
 		thousands(int64(digest.CriticalOf(episodes))) + " of them critical; " + digest.Count(s.Report.InBreach, "rate") + " in breach at the end"
 }
 
-func (p *auditPrinter) episodes(title string, list []backtest.Episode) {
+func (p *auditPrinter) episodes(title string, list []digest.Episode) {
 	t := newTable("FIRED", "RESOLVED", "SEVERITY", "SUBJECT", "RATE", "WINDOW", ">LIMIT", ">AT FIRE", ">PEAK", "POLICY")
 	for _, e := range list[:min(len(list), p.top)] {
-		t.row(moment(e.First.StartsAt), resolvedAt(e), e.Last.Severity.String(), e.First.SubjectKey, e.First.Rate, e.First.Window,
-			percent(&e.First.Limit), percent(e.First.AtFire.Judged), percent(e.Last.Peak.Judged), digest.PolicyName(e.First.Policy, e.First.LimitName))
+		t.row(moment(e.Fired.StartsAt), e.Resolved(), e.Last.Severity.String(), e.Fired.SubjectKey, e.Fired.Rate, e.Fired.Window,
+			percent(&e.Fired.Limit), percent(e.Fired.AtFire.Judged), percent(e.Last.Peak.Judged), digest.PolicyName(e.Fired.Policy, e.Fired.LimitName))
 	}
 	p.table(title, t, len(list))
-}
-
-func resolvedAt(e backtest.Episode) string {
-	if e.Last.EndsAt == nil {
-		return "open"
-	}
-	return moment(*e.Last.EndsAt)
 }
 
 // both shows alerts that both sides have, and how much sooner or later B has them.
@@ -60,15 +53,15 @@ func (p *auditPrinter) both(list []backtest.Both) {
 	t := newTable("SUBJECT", "RATE", "WINDOW", "A FIRED", "A RESOLVED", "B FIRED", "B RESOLVED", "B AFTER A")
 	for _, both := range list[:min(len(list), p.top)] {
 		a, b := both.A[0], both.B[0]
-		t.row(a.First.SubjectKey, a.First.Rate, a.First.Window, moment(a.First.StartsAt), lastOf(both.A), moment(b.First.StartsAt), lastOf(both.B),
-			after(b.First.StartsAt.Sub(a.First.StartsAt)))
+		t.row(a.Fired.SubjectKey, a.Fired.Rate, a.Fired.Window, moment(a.Fired.StartsAt), lastOf(both.A), moment(b.Fired.StartsAt), lastOf(both.B),
+			after(b.Fired.StartsAt.Sub(a.Fired.StartsAt)))
 	}
 	p.table("BOTH, in the order in which they fired", t, len(list))
 }
 
 // lastOf is when the last of a side's alerts resolved, and how many there were when it was not one.
-func lastOf(list []backtest.Episode) string {
-	text := resolvedAt(list[len(list)-1])
+func lastOf(list []digest.Episode) string {
+	text := list[len(list)-1].Resolved()
 	if len(list) > 1 {
 		text += " (" + digest.Count(len(list), "alert") + ")"
 	}

@@ -19,6 +19,7 @@ import (
 
 	"sendwatch/internal/alerts"
 	"sendwatch/internal/audit"
+	"sendwatch/internal/audit/digest"
 	"sendwatch/internal/event"
 	"sendwatch/internal/event/eventstream"
 	"sendwatch/internal/event/provider"
@@ -188,19 +189,19 @@ func TestCompare(t *testing.T) {
 			slices.SortStableFunc(sides[i], func(x, y alerts.Record) int { return x.EvaluatedAt.Compare(y.EvaluatedAt) })
 		}
 		got := Compare(sides[0], sides[1])
-		ids := func(list []Episode) string {
+		ids := func(list []digest.Episode) string {
 			var all []string
 			for _, e := range list {
-				all = append(all, e.First.ID)
+				all = append(all, e.Fired.ID)
 			}
 			return strings.Join(all, "+")
 		}
 		var parts []string
 		for _, e := range got.OnlyA {
-			parts = append(parts, "a:"+e.First.ID)
+			parts = append(parts, "a:"+e.Fired.ID)
 		}
 		for _, e := range got.OnlyB {
-			parts = append(parts, "b:"+e.First.ID)
+			parts = append(parts, "b:"+e.Fired.ID)
 		}
 		for _, both := range got.Both {
 			parts = append(parts, "both:"+ids(both.A)+"/"+ids(both.B))
@@ -226,9 +227,9 @@ func TestComparisonLosesNothing(t *testing.T) {
 		}
 		c := Compare(sides[0], sides[1])
 		var got []string
-		note := func(list []Episode) {
+		note := func(list []digest.Episode) {
 			for _, e := range list {
-				got = append(got, e.First.ID)
+				got = append(got, e.Fired.ID)
 			}
 		}
 		note(c.OnlyA)

@@ -7,6 +7,7 @@ import (
 
 	"sendwatch/internal/alerts"
 	"sendwatch/internal/audit"
+	"sendwatch/internal/audit/digest"
 	"sendwatch/internal/windows"
 )
 
@@ -89,10 +90,10 @@ type alertJSON struct {
 	Peak       windows.Figures `json:"peak"`
 }
 
-func short(episodes []Episode) []alertJSON {
+func short(episodes []digest.Episode) []alertJSON {
 	out := []alertJSON{}
 	for _, e := range episodes {
-		f, l := e.First, e.Last
+		f, l := e.Fired, e.Last
 		out = append(out, alertJSON{
 			ID: f.ID, Policy: f.Policy, LimitName: f.LimitName, Rate: f.Rate, Window: f.Window, Limit: f.Limit, SubjectKey: f.SubjectKey,
 			Severity: l.Severity, StartsAt: f.StartsAt, EndsAt: l.EndsAt, AtFire: f.AtFire, Peak: l.Peak,
