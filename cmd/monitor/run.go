@@ -52,7 +52,9 @@ says so (/-/ready, log), and goes on by itself. SIGHUP, or POST /-/reload, reads
 // serve runs the service until the context ends.
 func serve(ctx context.Context, o app.Options) error {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(30) // little stays: a third less memory for a few percent of the time
+		// With a backlog most of the heap is a batch, while a long list is checked it is what was seen of it; neither holds many
+		// pointers. Collecting at a quarter more, not at twice as much, keeps the process near 200 MB for a few percent of the time.
+		debug.SetGCPercent(25)
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		// With a backlog the workers would have all of Go's processors, and an answer wait 10 ms for its turn. Threads of the

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"go.uber.org/zap"
@@ -58,9 +57,6 @@ func (s *Server) checkAudience(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// What is remembered of a long list is most of the heap then. Collecting at a quarter more instead of twice as much keeps the
-	// process below 200 MB; it costs little, because that memory holds no pointers.
-	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	body := &patientBody{r: r.Body, control: http.NewResponseController(w), pause: bodyPause}
 	list := audience.List{Body: body, CSV: mediaType == "text/csv", Tenant: tenant, At: m.AsOf}
 	var lines *verdictLines

@@ -2,6 +2,7 @@ package app
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,14 @@ func (a *asked) note(subject string, now time.Time) {
 	}
 }
 
+// lately are the subjects that were asked for within askedFor.
+func (a *asked) lately(now time.Time) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.when, func(_ string, last time.Time) bool { return now.Sub(last) > askedFor })
+	return slices.Collect(maps.Keys(a.when))
+}
+
 // copy takes copies of what from holds now; at was the moment before. While there is no backlog it takes none, because Redis
 // answers at once then.
 func (a *asked) copy(from holder.Sink, at windows.AsOf, now time.Time) {
@@ -59,17 +68,14 @@ func (a *asked) copy(from holder.Sink, at windows.AsOf, now time.Time) {
 			return // policies look at less than answers do
 		}
 	}
-	a.mu.Lock()
-	maps.DeleteFunc(a.when, func(_ string, last time.Time) bool { return now.Sub(last) > askedFor })
-	next := &copies{at: at, taken: now, series: make(map[string]*windows.Series, len(a.when))}
+	next := &copies{at: at, taken: now, series: map[string]*windows.Series{}}
 	if at.Lag > 0 {
-		for subject := range a.when {
+		for _, subject := range a.lately(now) {
 			if s := from.Series(subject); s != nil {
 				next.series[subject] = s.Clone()
 			}
 		}
 	}
-	a.mu.Unlock()
 	a.last.Store(next)
 }
 

@@ -140,10 +140,10 @@ func (r readers) Rows(ctx context.Context, subject string, at time.Time, kept wi
 	if err != nil {
 		return nil, err
 	}
-	series := r.copies().of(subject, at)
-	if e := r.a.engine.Load(); series == nil && e != nil {
+	if e := r.a.engine.Load(); e != nil {
 		e.asked.note(subject, r.a.o.Now())
 	}
+	series := r.copies().of(subject, at)
 	if series == nil {
 		if series, err = b.store.Series(ctx, subject, b.store.Kept(at)...); err != nil {
 			return nil, r.unavailable(err)
