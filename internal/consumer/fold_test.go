@@ -35,7 +35,7 @@ func (m *memory) take(f *windows.Fold, failAt int) error {
 			}
 		}
 		w := f.Work(s)
-		for _, c := range w.Cells() {
+		for _, c := range new(windows.Cells).Of(w) {
 			key := f.Subject(c.Subject()).Key
 			id := strings.TrimPrefix(key, "campaign=")
 			m.counts[id] += int(c.N())

@@ -43,7 +43,7 @@ type cellTable struct {
 }
 
 func (t *cellTable) add(key uint64, n uint32) {
-	if t.used >= len(t.slots)/4*3 {
+	if t.used >= len(t.slots)/5*4 {
 		t.grow()
 	}
 	mask := uint64(len(t.slots) - 1)

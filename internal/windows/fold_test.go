@@ -32,7 +32,7 @@ func foldOptions(shards int) windows.FoldOptions {
 func counted(f *windows.Fold) map[string]uint32 {
 	out := map[string]uint32{}
 	for s := range f.Shards() {
-		for _, c := range f.Work(s).Cells() {
+		for _, c := range new(windows.Cells).Of(f.Work(s)) {
 			out[fmt.Sprint(f.Subject(c.Subject()).Key, " ", c.Minute(), " ", c.Counter())] += c.N()
 		}
 	}
@@ -108,7 +108,7 @@ func TestFoldSkipsWhatAShardHas(t *testing.T) {
 			for i, r := range records[:at[s]] {
 				first.Add(in0, int64(i), &r, foldAt)
 			}
-			for _, c := range first.Work(s).Cells() {
+			for _, c := range new(windows.Cells).Of(first.Work(s)) {
 				have[fmt.Sprint(first.Subject(c.Subject()).Key, " ", c.Minute(), " ", c.Counter())] += c.N()
 			}
 			if s == 0 {
@@ -217,7 +217,7 @@ func TestFoldAllocatesNothing(t *testing.T) {
 	for i := range records {
 		records[i].Events = []event.Event{foldEvent(i)}
 	}
-	at := int64(-1)
+	at, cells := int64(-1), new(windows.Cells)
 	round := func() {
 		f.Start(in0, []int64{at})
 		for i := range records {
@@ -225,7 +225,7 @@ func TestFoldAllocatesNothing(t *testing.T) {
 			f.Add(in0, at, &records[i], foldAt)
 			at++
 		}
-		f.Work(0).Cells()
+		cells.Of(f.Work(0))
 		f.Reset()
 	}
 	round()

@@ -9,8 +9,6 @@ type Work struct {
 	newest int64 // newest time of a counted event that is no item, in seconds since 1970
 	seen   Set   // fingerprints of the items
 	cells  cellTable
-	rows   []Cell // of the last Cells
-	spare  []Cell
 }
 
 // Item is one counted event that may be a repeat of one in the state, or changes its recipient's record.
@@ -26,6 +24,9 @@ type Item struct {
 
 	first, second Counter
 	two, reports  bool
+
+	state   Counter // what Deliver counted last; Sent, which is no state, for nothing
+	overdue bool
 }
 
 // Delivery tells whether the event is a delivery, which is also counted by the state of its recipient.
@@ -53,24 +54,54 @@ func (f *Fold) Withdraw(shard, item int) {
 		return
 	}
 	i.Gone = true
+	f.Deliver(shard, item, Sent, false)
 	w.count(i, f.routes.list[i.Route].Subjects, ^uint32(0)) // minus 1
 	w.Tally.Counted--
 	w.Tally.Duplicate++
 }
 
-// Cells returns what is added, sorted by subject, minute and counter. It stays the work's own until the next call.
-func (w *Work) Cells() []Cell {
-	w.rows = w.rows[:0]
-	for _, c := range w.cells.slots {
-		if c.key != 0 && c.n != 0 {
-			w.rows = append(w.rows, c)
+// Deliver counts a delivery by what its recipient is: state is DeliveredEngaged, DeliveredNew or DeliveredUnengaged, Sent for none of
+// them; suppressed tells that it is counted in DeliveredSuppressed too. What an earlier call counted for the item is taken back.
+func (f *Fold) Deliver(shard, item int, state Counter, suppressed bool) {
+	w := &f.works[shard]
+	i := &w.Items[item]
+	if i.state == state && i.overdue == suppressed {
+		return
+	}
+	subjects := f.routes.list[i.Route].Subjects
+	w.countAs(i, subjects, i.state, i.overdue, ^uint32(0)) // minus 1
+	w.countAs(i, subjects, state, suppressed, 1)
+	i.state, i.overdue = state, suppressed
+}
+
+func (w *Work) countAs(i *Item, subjects []uint32, state Counter, suppressed bool, n uint32) {
+	for _, s := range subjects {
+		key := cellKey(s, int64(i.Minute), 0)
+		if state != Sent {
+			w.cells.add(key|uint64(state), n)
+		}
+		if suppressed {
+			w.cells.add(key|uint64(DeliveredSuppressed), n)
 		}
 	}
-	if cap(w.spare) < len(w.rows) {
-		w.spare = make([]Cell, cap(w.rows))
+}
+
+// Cells sorts what works add. Its room is as large as the largest work needed: one sorter serves many of them, one at a time.
+type Cells struct{ rows, spare []Cell }
+
+// Of returns what the work adds, sorted by subject, minute and counter. It is good until the next call.
+func (s *Cells) Of(w *Work) []Cell {
+	if n := w.cells.used; cap(s.rows) < n || cap(s.spare) < n {
+		s.rows, s.spare = make([]Cell, 0, n+n/8), make([]Cell, n+n/8)
 	}
-	w.rows, w.spare = sortCells(w.rows, w.spare[:len(w.rows)])
-	return w.rows
+	s.rows = s.rows[:0]
+	for _, c := range w.cells.slots {
+		if c.key != 0 && c.n != 0 {
+			s.rows = append(s.rows, c)
+		}
+	}
+	s.rows, s.spare = sortCells(s.rows, s.spare[:len(s.rows)])
+	return s.rows
 }
 
 // Newest is the newest time of a counted event, in seconds since 1970; 0 when there is none. A withdrawn item moves nothing.

@@ -3,9 +3,6 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
@@ -53,17 +50,33 @@ func (s *Store) applyShard(ctx context.Context, f *windows.Fold, i int) error {
 	if !moves {
 		return nil
 	}
+	t := turn{s: s, sh: sh}
+	defer t.release(ctx)
 	for range maxRounds {
-		if err := sh.encoder.encode(f, i, sh.layout, sh.newest, s); err != nil {
+		if err := t.wait(ctx); err != nil {
+			return fmt.Errorf("apply to shard %d: %w", i, err)
+		}
+		if err := sh.encoder.begin(f, i, s); err != nil {
 			return err
 		}
-		args, ahead := s.arguments(sh, f, i)
+		v := view{newest: sh.newest}
+		var err error
+		if sh.encoder.looks() {
+			v, err = s.view(ctx, sh)
+		}
+		if err == nil {
+			err = sh.encoder.encode(ctx, s, sh, v)
+		}
+		if err != nil {
+			return fmt.Errorf("apply to shard %d: %w", i, err)
+		}
+		args, ahead := s.arguments(sh, f, i, v, t.token)
 		if ahead {
 			if err := s.readPositions(ctx, sh, runsOf(f, i)); err != nil {
 				return err
 			}
 			// Still not: the script would compare with what is there now, and take a fold that begins elsewhere.
-			if args, ahead = s.arguments(sh, f, i); ahead {
+			if args, ahead = s.arguments(sh, f, i, v, t.token); ahead {
 				_, err := s.heedPositions(sh, f, i, sh.elsewhere(f, i))
 				return err
 			}
@@ -72,7 +85,7 @@ func (s *Store) applyShard(ctx context.Context, f *windows.Fold, i int) error {
 		if err != nil {
 			return fmt.Errorf("apply to shard %d: %w", i, err)
 		}
-		again, err := s.heed(sh, f, i, answer)
+		again, err := s.heed(sh, f, i, answer, &t)
 		if err != nil {
 			return err
 		}
@@ -109,14 +122,11 @@ func (sh *shard) elsewhere(f *windows.Fold, i int) []any {
 
 // arguments lists the arguments of the apply script. unknown tells that some position is not known to stand where the fold
 // begins, so that the script would refuse.
-func (s *Store) arguments(sh *shard, f *windows.Fold, i int) (args []any, unknown bool) {
+func (s *Store) arguments(sh *shard, f *windows.Fold, i int, v view, token string) (args []any, unknown bool) {
 	e := &sh.encoder
-	coarse := append(e.hours.buf, e.daily.buf...)
-	e.hours.buf = coarse[:len(e.hours.buf)]
-	args = make([]any, 0, 15+3*len(f.Runs()))
-	args = append(args, sh.base, sh.layout.String(), e.newest, int64(s.o.Horizon/time.Second), e.prints, e.people, e.days,
-		e.tenants, e.groups, e.minutes.buf, coarse, e.subjects, e.tally, s.o.FeedBytes/int64(len(s.shards)),
-		feedTag())
+	args = make([]any, 0, 16+3*len(f.Runs()))
+	args = append(args, sh.base, stepTag(), v.arg(e.looks()), token, e.newest, e.sets, e.patches, e.addedRecipients, e.addedPrints, e.moves,
+		e.minutes.buf, e.hours.buf, e.daily.buf, e.subjects, e.tally, s.o.FeedBytes/int64(len(s.shards)))
 	for _, r := range f.Runs() {
 		if !r.Moves(i) {
 			continue
@@ -134,51 +144,23 @@ func (s *Store) arguments(sh *shard, f *windows.Fold, i int) (args []any, unknow
 	return args, unknown
 }
 
-func (l layout) String() string {
-	var out []string
-	for _, k := range l {
-		out = append(out, strconv.Itoa(int(k.bits)), strconv.FormatUint(uint64(k.split), 10))
-	}
-	return strings.Join(out, " ")
-}
-
 // heed does what the script's answer asks for. again means that the batch has to be encoded anew.
-func (s *Store) heed(sh *shard, f *windows.Fold, i int, answer []any) (again bool, err error) {
+func (s *Store) heed(sh *shard, f *windows.Fold, i int, answer []any, t *turn) (again bool, err error) {
 	what, _ := answer[0].(string)
 	switch what {
-	case "layout":
-		return true, sh.setLayout(answer[1:])
 	case "position":
 		return s.heedPositions(sh, f, i, answer[1:])
-	case "repeats":
-		for _, x := range answer[1:] {
-			n, ok := x.(int64)
-			if !ok || n < 0 || n >= int64(len(sh.encoder.order)) {
-				return false, errAnswer
-			}
-			f.Withdraw(i, int(sh.encoder.order[n]))
-		}
+	case "turn":
+		t.refused()
+		return true, nil
+	case "changed":
+		t.changed()
 		return true, nil
 	case "done":
+		t.token = "" // the script has given it back
 		return false, sh.done(f, i, answer[1:])
 	}
 	return false, errAnswer
-}
-
-func (sh *shard) setLayout(answer []any) error {
-	var n [2 * numKinds]uint64
-	for i := range n {
-		text, ok := answer[i].(string)
-		v, err := strconv.ParseUint(text, 10, 32)
-		if !ok || err != nil {
-			return errAnswer
-		}
-		n[i] = v
-	}
-	for k := range sh.layout {
-		sh.layout[k] = spread{bits: uint8(n[2*k]), split: uint32(n[2*k+1])}
-	}
-	return nil
 }
 
 // heedPositions looks at the positions that were not as expected. When the state stands where the fold ends, it has been

@@ -1,39 +1,48 @@
 package redisstore
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"strconv"
 
 	"sendwatch/internal/engagement"
 	"sendwatch/internal/windows"
 )
 
-// encoder turns what a fold adds to a shard into the arguments of the apply script. Its buffers are reused; apply.lua says how
+// encoder turns what a fold adds to a shard into the arguments of the apply script: it finds out which packed buckets the fold
+// touches, looks its events up in them once they are read, and says what is to be written. Its buffers are reused; apply.lua says how
 // each argument is laid out.
 type encoder struct {
 	fold  *windows.Fold
 	shard int
 	work  *windows.Work
+	rules *engagement.Rules
+	cells windows.Cells
 
-	newest                                                 int64 // of the counted events, in seconds
-	prints, people, days, tenants, groups, subjects, tally []byte
-	minutes, hours, daily                                  logs
+	printRefs, personRefs, spare []ref
+	printRuns, personRuns        []bucketRun
+	people                       []person
+	sides                        sides
+	bounds                       daysBounds
+	tenants                      []string
+	tenantOf                     []uint32 // number, by route
+	cohorts                      index    // by how much each changes; the key is tenant, kind and day
+	added, fresh, whole          []byte   // recipients who are new in a bucket, fingerprints likewise, a bucket's new text
 
-	refs, spare []ref
-	order       []uint32 // items by their place in prints
-	cells       index    // deliveries of a subject in a bucket, by step, subject and bucket
-	groupOf     index    // by step, route and bucket
-	routes      []routeBucket
-	tenantOf    []uint32 // index plus 1, by route
-	dayList     []engagement.Day
-	listed      []listing
-	lives       uint32 // of the shard, when this was encoded
+	newest                       int64  // counted event of the state and the batch, in seconds
+	sets, patches                []byte // of packed buckets: the patches are of what the sets have made
+	addedPrints, addedRecipients int64
+	minutes, hours, daily        logs
+	moves, subjects, tally       []byte
+	listed                       []listing
+	lives                        uint32 // of the shard, when this was encoded
 }
 
-type routeBucket struct {
-	route  uint32
-	bucket int64
+// bucketRun is the references from..to, which lie in one bucket.
+type bucketRun struct {
+	bucket   uint32
+	from, to int
 }
 
 // listing is a subject that the script lists, with its newest day.
@@ -42,95 +51,124 @@ type listing struct {
 	day     int32
 }
 
-// maxDeliveries bounds what a group of deliveries can count in the script.
-const maxDeliveries = 1<<17 - 1
+// maxItems bounds what one script works on: well above what a batch holds.
+const maxItems = 1<<17 - 1
 
-// encode makes all arguments. newest is the newest counted event of the state so far.
-func (e *encoder) encode(f *windows.Fold, shard int, l layout, newest int64, s *Store) error {
-	e.fold, e.shard, e.work = f, shard, f.Work(shard)
-	if len(e.work.Items) > maxDeliveries {
-		return fmt.Errorf("redis: %d events in one batch, at most %d are taken", len(e.work.Items), maxDeliveries)
+// begin takes a fold and sorts its items by the buckets that they lie in.
+func (e *encoder) begin(f *windows.Fold, shard int, s *Store) error {
+	e.fold, e.shard, e.work, e.rules = f, shard, f.Work(shard), &s.rules
+	if len(e.work.Items) > maxItems {
+		return fmt.Errorf("redis: %d events in one batch, at most %d are taken", len(e.work.Items), maxItems)
 	}
 	e.lives = s.shards[shard].lives
-	engaged := s.o.Engagement != nil
-	e.newest = e.work.Newest()
-	e.encodeCounts(s.shards[shard].base, engaged)
-	e.encodePrints(l[prints], max(newest, e.newest)-int64(s.o.Horizon.Seconds()))
-	e.people, e.days, e.tenants, e.groups = e.people[:0], e.days[:0], e.tenants[:0], e.groups[:0]
-	if engaged {
-		e.encodePeople(l[recipients], s)
-		e.encodeGroups()
+	e.printRefs, e.personRefs = e.printRefs[:0], e.personRefs[:0]
+	for i := range e.work.Items {
+		it := &e.work.Items[i]
+		if it.Gone {
+			continue
+		}
+		if it.Print != 0 {
+			e.printRefs = append(e.printRefs, ref{refKey(it.Print), uint32(i)})
+		}
+		if it.Who != 0 && s.o.Engagement != nil {
+			e.personRefs = append(e.personRefs, ref{refKey(it.Who), uint32(i)})
+		}
 	}
+	e.printRefs, e.personRefs = e.sort(e.printRefs), e.sort(e.personRefs)
+	return nil
+}
+
+func (e *encoder) sort(refs []ref) []ref {
+	if cap(e.spare) < len(refs) {
+		e.spare = make([]ref, cap(refs))
+	}
+	refs, e.spare = sortRefs(refs, e.spare[:len(refs)])
+	return refs
+}
+
+// runs finds which references share a bucket.
+func (e *encoder) runs(l layout) {
+	e.printRuns = runsOfRefs(e.printRuns[:0], e.printRefs, l[prints])
+	e.personRuns = runsOfRefs(e.personRuns[:0], e.personRefs, l[recipients])
+}
+
+func runsOfRefs(out []bucketRun, refs []ref, l spread) []bucketRun {
+	for i := 0; i < len(refs); {
+		bucket := l.bucket(refHash(refs[i].key))
+		j := i + 1
+		for j < len(refs) && l.bucket(refHash(refs[j].key)) == bucket {
+			j++
+		}
+		out = append(out, bucketRun{bucket, i, j})
+		i = j
+	}
+	return out
+}
+
+// encode reads the buckets that the batch touches and makes all arguments.
+func (e *encoder) encode(ctx context.Context, s *Store, sh *shard, v view) error {
+	e.runs(sh.layout)
+	e.sets, e.patches, e.addedPrints, e.addedRecipients = e.sets[:0], e.patches[:0], 0, 0
+	if err := e.encodePrints(ctx, s, sh, v); err != nil {
+		return err
+	}
+	if err := e.encodePeople(ctx, s, sh); err != nil {
+		return err
+	}
+	e.encodeMoves()
+	e.encodeCounts(sh.base)
 	e.encodeTally()
 	return nil
 }
 
-// encodePrints groups the fingerprints by bucket: those to be remembered first, then those that only are looked up because
-// their own time has left the horizon.
-func (e *encoder) encodePrints(l spread, horizon int64) {
-	e.refs, e.order, e.prints = e.refs[:0], e.order[:0], e.prints[:0]
-	for i := range e.work.Items {
-		if it := &e.work.Items[i]; it.Print != 0 && !it.Gone {
-			e.refs = append(e.refs, ref{refKey(it.Print), uint32(i)})
-		}
-	}
-	e.sort()
-	for i := 0; i < len(e.refs); {
-		bucket := l.bucket(uint32(e.print(i)))
-		j := i + 1
-		for j < len(e.refs) && l.bucket(uint32(e.print(j))) == bucket {
-			j++
-		}
-		head := len(e.prints)
-		e.prints = binary.BigEndian.AppendUint32(e.prints, bucket)
-		e.prints = append(e.prints, 0, 0, 0, 0)
-		var n [2]uint16
-		for pass := range n {
-			for _, r := range e.refs[i:j] {
-				it := &e.work.Items[r.item]
-				if (it.At/1e9 < horizon) == (pass == 1) {
-					e.prints = binary.BigEndian.AppendUint64(e.prints, it.Print)
-					e.order = append(e.order, r.item)
-					n[pass]++
-				}
-			}
-		}
-		binary.BigEndian.PutUint16(e.prints[head+4:], n[0])
-		binary.BigEndian.PutUint16(e.prints[head+6:], n[1])
-		i = j
-	}
+// looks tells whether the batch depends on what the buckets hold.
+func (e *encoder) looks() bool { return len(e.printRefs)+len(e.personRefs) > 0 }
+
+// set has a packed bucket written as a whole; an empty one goes.
+func (e *encoder) set(name string, bucket uint32, value []byte) {
+	e.sets = appendWrite(e.sets, name, bucket, -1, value)
 }
 
-func (e *encoder) print(i int) uint64 { return e.work.Items[e.refs[i].item].Print }
-
-func (e *encoder) sort() {
-	if cap(e.spare) < len(e.refs) {
-		e.spare = make([]ref, cap(e.refs))
-	}
-	e.refs, e.spare = sortRefs(e.refs, e.spare[:len(e.refs)])
+// patch has a part of a packed bucket written.
+func (e *encoder) patch(name string, bucket uint32, at int, value []byte) {
+	e.patches = appendWrite(e.patches, name, bucket, at, value)
 }
 
-// tenant numbers the tenant of a route among those of this batch.
-func (e *encoder) tenant(route uint32) uint32 {
-	if n := e.tenantOf[route]; n != 0 {
-		return n - 1
+func appendWrite(b []byte, name string, bucket uint32, at int, value []byte) []byte {
+	head := len(b)
+	b = append(b, 0, 0, byte(len(value)>>16), byte(len(value)>>8), byte(len(value)))
+	b = strconv.AppendUint(append(b, name...), uint64(bucket), 10)
+	b[head] = byte(len(b) - head - 5)
+	if at >= 0 {
+		offset := len(b)
+		b = strconv.AppendInt(b, int64(at), 10)
+		b[head+1] = byte(len(b) - offset)
 	}
-	name := e.fold.Route(route).Tenant
-	// Routes of one tenant share a number; tenants are few and batches large, so the list is looked through once a route.
-	n, at := uint32(0), 0
-	for ; at < len(e.tenants); n++ {
-		l := int(binary.BigEndian.Uint16(e.tenants[at:]))
-		if string(e.tenants[at+2:at+2+l]) == name {
-			break
+	return append(b, value...)
+}
+
+// encodeMoves writes how the cohorts change. A cohort is the recipients of a tenant who share a day, as it is stored: of the newest event
+// ('s'), of the newest interaction ('i'), or of the first event of those who never interacted ('n').
+func (e *encoder) encodeMoves() {
+	e.moves = e.moves[:0]
+	for _, slot := range e.cohorts.slots {
+		n := int32(slot.n)
+		if slot.key == 0 || n == 0 {
+			continue
 		}
-		at += 2 + l
+		tenant, kind, day := e.tenants[slot.key>>24-1], byte(slot.key>>16), slot.key&0xffff
+		head := len(e.moves)
+		e.moves = append(e.moves, 0, 0, 0, 0)
+		e.moves = strconv.AppendUint(append(e.moves, "co:"...), day/daysInCohort, 10)
+		e.moves = append(append(e.moves, ':'), tenant...)
+		binary.BigEndian.PutUint16(e.moves[head:], uint16(len(e.moves)-head-4))
+		field := len(e.moves)
+		e.moves = strconv.AppendUint(append(e.moves, kind), day, 10)
+		e.moves[head+2] = byte(len(e.moves) - field)
+		number := len(e.moves)
+		e.moves = strconv.AppendInt(e.moves, int64(n), 10)
+		e.moves[head+3] = byte(len(e.moves) - number)
 	}
-	if at == len(e.tenants) {
-		e.tenants = binary.BigEndian.AppendUint16(e.tenants, uint16(len(name)))
-		e.tenants = append(e.tenants, name...)
-	}
-	e.tenantOf[route] = n + 1
-	return n
 }
 
 // encodeTally writes what is not zero.
@@ -153,25 +191,4 @@ func (e *encoder) encodeTally() {
 	for reason, n := range t.Rejected {
 		add("rejected:"+string(reason), n)
 	}
-}
-
-// resize makes room for every route of the fold.
-func resize(list []uint32, n int) []uint32 {
-	if cap(list) < n {
-		list = make([]uint32, n, n+n/2)
-	}
-	list = list[:n]
-	clear(list)
-	return list
-}
-
-func appendUint24(b []byte, n uint32) []byte { return append(b, byte(n>>16), byte(n>>8), byte(n)) }
-
-// hasDay tells whether the day is among those of the batch, and adds it.
-func (e *encoder) hasDay(d engagement.Day) bool {
-	if n := len(e.dayList); n > 0 && e.dayList[n-1] == d || slices.Contains(e.dayList, d) {
-		return true
-	}
-	e.dayList = append(e.dayList, d)
-	return false
 }

@@ -8,18 +8,16 @@ import (
 
 // logs are increments of counts, grouped by key, in the form of the script's arguments.
 type logs struct {
-	step   windows.Step
-	buf    []byte
-	head   int // of the open group, -1 = none is open
-	chunk  int64
-	body   int // where its increments begin
-	places []byte
-	cells  uint32 // so far
-	base   string // of the keys
+	step  windows.Step
+	buf   []byte
+	head  int // of the open group, -1 = none is open
+	chunk int64
+	body  int    // where its increments begin
+	base  string // of the keys
 }
 
 func (l *logs) reset(step windows.Step, base string) {
-	l.step, l.base, l.buf, l.head, l.cells = step, base, l.buf[:0], -1, 0
+	l.step, l.base, l.buf, l.head = step, base, l.buf[:0], -1
 }
 
 // open makes the group of the bucket's chunk the open one and returns the bucket's place in it.
@@ -29,10 +27,10 @@ func (l *logs) open(bucket int64, subject string) byte {
 	if l.head < 0 || l.chunk != chunk {
 		l.close()
 		l.head, l.chunk = len(l.buf), chunk
-		l.buf = append(l.buf, 0, 0, 0, 0, 0, 0, 0, 0)
+		l.buf = append(l.buf, 0, 0, 0, 0, 0, 0)
 		l.buf = appendCountKey(append(append(l.buf, l.base...), "c:"...), l.step, chunk, subject)
 		l.body = len(l.buf)
-		binary.BigEndian.PutUint16(l.buf[l.head:], uint16(l.body-l.head-8))
+		binary.BigEndian.PutUint16(l.buf[l.head:], uint16(l.body-l.head-6))
 	}
 	return byte(bucket - chunk*size)
 }
@@ -42,26 +40,12 @@ func (l *logs) add(place byte, c windows.Counter, n uint64) {
 	l.buf = binary.AppendUvarint(append(l.buf, place, byte(c)), n)
 }
 
-// cell notes that there are deliveries at the place, and numbers them from 1.
-func (l *logs) cell(place byte) uint32 {
-	l.places = append(l.places, place)
-	l.cells++
-	return l.cells
-}
-
 func (l *logs) close() {
 	if l.head < 0 {
 		return
 	}
 	binary.BigEndian.PutUint32(l.buf[l.head+2:], uint32(len(l.buf)-l.body))
-	binary.BigEndian.PutUint16(l.buf[l.head+6:], uint16(len(l.places)))
-	l.buf = append(l.buf, l.places...)
-	l.places, l.head = l.places[:0], -1
-}
-
-// cellKey is the key of the deliveries of a subject (or a route) in a bucket.
-func cellKey(step windows.Step, subject uint32, bucket int64) uint64 {
-	return uint64(step+1)<<60 | uint64(subject)<<28 | uint64(bucket)
+	l.head = -1
 }
 
 // rollup adds up the buckets of a coarser step while the finer ones come in order.
@@ -73,14 +57,13 @@ type rollup struct {
 }
 
 // encodeCounts writes the cells of the fold as increments of minutes, hours and days, and the subjects that have to be listed.
-func (e *encoder) encodeCounts(base string, engaged bool) {
+func (e *encoder) encodeCounts(base string) {
 	e.minutes.reset(windows.Minute, base)
 	e.hours.reset(windows.Hour, base)
 	e.daily.reset(windows.Day, base)
-	e.cells.reset()
 	e.subjects, e.listed = e.subjects[:0], e.listed[:0]
 	hour, day := rollup{out: &e.hours, ratio: 60, bucket: -1}, rollup{out: &e.daily, ratio: 24, bucket: -1}
-	rows := e.work.Cells()
+	rows := e.cells.Of(e.work)
 	for i := 0; i < len(rows); {
 		subject := rows[i].Subject()
 		key := e.fold.Subject(subject).Key
@@ -88,21 +71,18 @@ func (e *encoder) encodeCounts(base string, engaged bool) {
 			minute := rows[i].Minute()
 			place := e.minutes.open(minute, key)
 			if minute/60 != hour.bucket {
-				e.roll(&hour, &day, subject, key, engaged)
+				e.roll(&hour, &day, subject, key)
 				hour.bucket = minute / 60
 			}
 			for ; i < len(rows) && rows[i].Subject() == subject && rows[i].Minute() == minute; i++ {
 				c, n := rows[i].Counter(), uint64(rows[i].N())
 				e.minutes.add(place, c, n)
 				hour.pending[c] += n
-				if c == windows.Delivered && engaged {
-					*e.cells.at(cellKey(windows.Minute, subject, minute)) = e.minutes.cell(place)
-				}
 			}
 		}
-		e.roll(&hour, &day, subject, key, engaged)
+		e.roll(&hour, &day, subject, key)
 		e.list(subject, int32(day.bucket))
-		e.roll(&day, nil, subject, key, engaged)
+		e.roll(&day, nil, subject, key)
 		e.minutes.close()
 		e.hours.close()
 		e.daily.close()
@@ -110,12 +90,12 @@ func (e *encoder) encodeCounts(base string, engaged bool) {
 }
 
 // roll writes what is pending in r and adds it to the next coarser step.
-func (e *encoder) roll(r, up *rollup, subject uint32, key string, engaged bool) {
+func (e *encoder) roll(r, up *rollup, subject uint32, key string) {
 	if r.bucket < 0 {
 		return
 	}
 	if up != nil && r.bucket/up.ratio != up.bucket {
-		e.roll(up, nil, subject, key, engaged)
+		e.roll(up, nil, subject, key)
 		up.bucket = r.bucket / up.ratio
 	}
 	place := r.out.open(r.bucket, key)
@@ -126,9 +106,6 @@ func (e *encoder) roll(r, up *rollup, subject uint32, key string, engaged bool) 
 		r.out.add(place, windows.Counter(c), n)
 		if up != nil {
 			up.pending[c] += n
-		}
-		if windows.Counter(c) == windows.Delivered && engaged {
-			*e.cells.at(cellKey(r.out.step, subject, r.bucket)) = r.out.cell(place)
 		}
 	}
 	r.pending, r.bucket = [windows.NumCounters]uint64{}, -1

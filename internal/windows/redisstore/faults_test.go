@@ -188,9 +188,9 @@ func TestCrashBetweenShards(t *testing.T) {
 			}
 			r.next[p0] = int64(len(log))
 			for round := 0; ; round++ {
-				// Each process dies after some scripts, whatever they were for.
+				// Each process dies after some commands, whatever they were for.
 				var left atomic.Int64
-				left.Store(14 + int64(seed+uint64(round)*3)%17)
+				left.Store(20 + int64(seed+uint64(round)*7)%41)
 				dying := connect(t, addressOf(client))
 				dying.AddHook(trip{before: func(cmd redis.Cmder) error {
 					if left.Add(-1) < 0 {

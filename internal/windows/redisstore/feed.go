@@ -26,8 +26,9 @@ const (
 	snapshotBatch = 64      // subjects read in one step
 )
 
-// feedTag marks an entry of the feed, so that it cannot be taken for one that came under the same number before Redis went back.
-func feedTag() []byte {
+// stepTag marks a step that writes: its entry in the feed, so that it cannot be taken for one that came under the same number before Redis
+// went back, and the packed buckets as it left them.
+func stepTag() []byte {
 	tag := make([]byte, 8)
 	_, _ = rand.Read(tag) // never fails (crypto/rand)
 	return tag
@@ -286,21 +287,20 @@ func (f *Feed) Next(ctx context.Context, add func(subject string, step windows.S
 // entry gives out what one entry of the feed holds. Its number is at.seen + 1.
 func (f *Feed) entry(shard int, at place, entry string, add func(string, windows.Step, int64, windows.Counter, int64)) error {
 	for rest := entry[8:]; rest != ""; {
-		if len(rest) < 8 {
+		if len(rest) < 6 {
 			return errAnswer
 		}
 		keyLen := int(binary.BigEndian.Uint16([]byte(rest[0:2])))
 		logLen := int(binary.BigEndian.Uint32([]byte(rest[2:6])))
-		cells := int(binary.BigEndian.Uint16([]byte(rest[6:8])))
-		if len(rest) < 8+keyLen+logLen+cells {
+		if len(rest) < 6+keyLen+logLen {
 			return errAnswer
 		}
-		step, chunk, subject, ok := parseCountKey(strings.TrimPrefix(rest[8:8+keyLen], f.s.shards[shard].base+"c:"))
+		step, chunk, subject, ok := parseCountKey(strings.TrimPrefix(rest[6:6+keyLen], f.s.shards[shard].base+"c:"))
 		if !ok || step != windows.Minute {
 			return errAnswer
 		}
-		log := rest[8+keyLen : 8+keyLen+logLen]
-		rest = rest[8+keyLen+logLen+cells:]
+		log := rest[6+keyLen : 6+keyLen+logLen]
+		rest = rest[6+keyLen+logLen:]
 		has := [windows.NumSteps]int64{-1, -1, -1} // up to which bucket the snapshot has it already
 		if marks := f.loaded[subject]; marks != nil {
 			if at.seen+1 == marks[shard].seen && entry[:8] != marks[shard].tag {
@@ -310,20 +310,56 @@ func (f *Feed) entry(shard int, at place, entry string, add func(string, windows
 				has = f.until
 			}
 		}
+		give := func(step windows.Step, bucket int64, c windows.Counter, n int64) {
+			if bucket > has[step] {
+				add(subject, step, bucket, c, n)
+			}
+		}
+		// Minutes come in order: an hour and a day are given out once, not for each of their minutes.
+		hours, days := sums{step: windows.Hour}, sums{step: windows.Day}
 		first := chunk * chunkOf[windows.Minute]
 		ok = increments(log, func(p byte, c windows.Counter, n uint64) {
 			minute := first + int64(p)
-			for step, bucket := range [windows.NumSteps]int64{minute, minute / 60, minute / 1440} {
-				if bucket > has[step] {
-					add(subject, windows.Step(step), bucket, c, int64(n))
-				}
-			}
+			give(windows.Minute, minute, c, int64(n))
+			hours.add(minute/60, c, int64(n), give)
+			days.add(minute/1440, c, int64(n), give)
 		})
+		hours.flush(give)
+		days.flush(give)
 		if !ok {
 			return errAnswer
 		}
 	}
 	return nil
+}
+
+// sums are the counts of one bucket of a step, until they are given out.
+type sums struct {
+	step   windows.Step
+	bucket int64
+	counts windows.Counts
+	any    bool
+}
+
+func (x *sums) add(bucket int64, c windows.Counter, n int64, give func(windows.Step, int64, windows.Counter, int64)) {
+	if bucket != x.bucket {
+		x.flush(give)
+		x.bucket = bucket
+	}
+	x.counts[c] += n
+	x.any = true
+}
+
+func (x *sums) flush(give func(windows.Step, int64, windows.Counter, int64)) {
+	if !x.any {
+		return
+	}
+	for c, n := range x.counts {
+		if n != 0 {
+			give(x.step, x.bucket, windows.Counter(c), n)
+		}
+	}
+	x.counts, x.any = windows.Counts{}, false
 }
 
 // settle forgets snapshots that the feed has caught up with.

@@ -1,4 +1,4 @@
--- Erases recipients of one tenant. KEYS: meta, never. ARGV: base of the keys, tenant, whos (7 bytes each).
+-- Erases recipients of one tenant. KEYS: meta, never. ARGV: base of the keys, tenant, whos (7 bytes each), tag of this step.
 -- Answers how many there were.
 local call, byte, sub, find, floor = redis.call, string.byte, string.sub, string.find, math.floor
 local base, tenant, a = ARGV[1], ARGV[2], ARGV[3]
@@ -48,5 +48,6 @@ end
 for _, m in ipairs(moves) do
   if call('HINCRBY', m[1], m[2], -1) == 0 then call('HDEL', m[1], m[2]) end
 end
+if next(dirty) then call('HSET', KEYS[1], 'ver', ARGV[4]) end
 if n > 0 then call('HINCRBY', KEYS[1], 'rn', -n) end
 return n

@@ -9,7 +9,7 @@ import (
 )
 
 // schema is the number of the layout that doc.go describes. A state of another one is refused.
-const schema = "1"
+const schema = "2"
 
 // chunkOf is how many buckets of a step share a key. More make fewer keys, and longer logs to write anew when one is
 // compacted. A place in a chunk fits into a byte.

@@ -36,7 +36,7 @@ func (s *Store) maintain(ctx context.Context, sh *shard) {
 				break
 			}
 			answer, err := s.scripts.split.Run(ctx, s.client, sh.keys(), sh.base, letter, int(l.bits), l.split,
-				min(splitBatch, want-l.buckets())).StringSlice()
+				min(splitBatch, want-l.buckets()), stepTag()).StringSlice()
 			if err != nil || len(answer) != 2 {
 				return
 			}

@@ -30,11 +30,12 @@ type Store struct {
 
 	hashers sync.Pool // of *engagement.Hasher
 	lookups sync.Pool // of *lookup
-	bounds  boundsOfDays
+	rules   engagement.Rules
 	lists   subjectLists
 	sweeper sweeper
 
 	applying sync.Mutex
+	turnLife time.Duration // turnLife but in tests
 }
 
 // Open checks that Redis and the state in it can be worked with, and writes down what the state is made of when there is none.
@@ -46,11 +47,11 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 	if err := CheckServer(ctx, client); err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, o: o, scripts: loadScripts()}
+	s := &Store{client: client, o: o, scripts: loadScripts(), turnLife: turnLife}
 	if o.Engagement != nil {
-		s.bounds.rules = *o.Engagement
+		s.rules = *o.Engagement
 	} else {
-		s.bounds.rules = engagement.DefaultRules()
+		s.rules = engagement.DefaultRules()
 	}
 	for i := range o.Shards {
 		s.shards = append(s.shards, newShard(s.shardBase(i)))

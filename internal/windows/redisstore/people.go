@@ -155,7 +155,7 @@ func (s *Store) Forget(ctx context.Context, tenant string, addresses []string) (
 	var n int64
 	for i, sh := range s.shards {
 		for part := range slices.Chunk(packed[i], whoBytes*lookupBatch) {
-			gone, err := s.scripts.forget.Run(ctx, s.client, sh.keys(), sh.base, tenant, part).Int64()
+			gone, err := s.scripts.forget.Run(ctx, s.client, sh.keys(), sh.base, tenant, part, stepTag()).Int64()
 			if err != nil {
 				return n, fmt.Errorf("forget recipients: %w", err)
 			}
@@ -174,7 +174,7 @@ func (s *Store) Cohorts(ctx context.Context, tenant string, day engagement.Day) 
 	if tenant == "" {
 		tenant = windows.DefaultTenant
 	}
-	b := s.bounds.rules.At(day)
+	b := s.rules.At(day)
 	oldest := min(b.Engaged, b.New, day-90, day-365)
 	first, last := int64(storedDay(oldest))/daysInCohort, lastDay/daysInCohort
 	if d := int64(storedDay(day+400)) / daysInCohort; d < int64(last) {
@@ -214,15 +214,15 @@ func (s *Store) Breakdown(ctx context.Context, tenant string, day engagement.Day
 	if err != nil {
 		return engagement.Breakdown{}, err
 	}
-	b := s.bounds.rules.At(day)
+	b := s.rules.At(day)
 	return cohorts.At(&b), nil
 }
 
 // Rules are the engagement rules in force.
-func (s *Store) Rules() engagement.Rules { return s.bounds.rules }
+func (s *Store) Rules() engagement.Rules { return s.rules }
 
 // forgottenBefore is the stored day before which recipients are forgotten at asOf; a month of grace is for events that come
 // late.
 func (s *Store) forgottenBefore(asOf time.Time) uint16 {
-	return storedDay(s.bounds.rules.At(engagement.DayOf(asOf)).Forgotten - 31)
+	return storedDay(s.rules.At(engagement.DayOf(asOf)).Forgotten - 31)
 }

@@ -12,6 +12,9 @@ type ref struct {
 // order of buckets under every layout.
 func refKey(hash uint64) uint64 { return bits.Reverse64(hash) }
 
+// refHash is the low half of the hash that refKey turned around: the part that chooses a bucket.
+func refHash(key uint64) uint32 { return uint32(bits.Reverse64(key)) }
+
 // sortRefs sorts stably by key. scratch is as long as refs; the result is one of the two, the other is free. The upper half of
 // the keys goes by radix, which leaves next to nothing to do for the rest.
 func sortRefs(refs, scratch []ref) (sorted, free []ref) {

@@ -1,5 +1,5 @@
 -- Splits packed buckets in two (layout.go). KEYS: meta, never. ARGV: base of the keys, "r" or "d", bits and split as the caller knows
--- them, how many buckets to split. Answers {bits, split} as they are afterwards; nothing is done when they were others.
+-- them, how many buckets to split, tag of this step. Answers {bits, split} as they are afterwards; nothing is done when they were others.
 local call, byte, sub, find, floor = redis.call, string.byte, string.sub, string.find, math.floor
 local zero = string.rep('\0', 6)
 local base, kind = ARGV[1], ARGV[2]
@@ -112,5 +112,5 @@ for i = 1, n do
 end
 split = last
 if split >= size then bits, split = bits + 1, 0 end
-call('HSET', KEYS[1], kind .. 'b', string.format('%.0f', bits), kind .. 's', string.format('%.0f', split))
+call('HSET', KEYS[1], kind .. 'b', string.format('%.0f', bits), kind .. 's', string.format('%.0f', split), 'ver', ARGV[6])
 return {string.format('%.0f', bits), string.format('%.0f', split)}

@@ -159,7 +159,7 @@ func (w *sweeper) buckets(ctx context.Context, asOf time.Time) (gone int64, err 
 		prints: strconv.FormatInt(int64(w.s.o.Horizon/time.Second), 10)}
 	through := true
 	for k, letter := range [numKinds]string{recipients: "r", prints: "d"} {
-		answer, err := w.s.scripts.sweep.Run(ctx, w.s.client, sh.keys(), sh.base, letter, w.bucket[k], sweepBuckets, limits[k]).Slice()
+		answer, err := w.s.scripts.sweep.Run(ctx, w.s.client, sh.keys(), sh.base, letter, w.bucket[k], sweepBuckets, limits[k], stepTag()).Slice()
 		if err != nil {
 			return gone, err
 		}

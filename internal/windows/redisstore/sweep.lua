@@ -1,5 +1,5 @@
 -- Takes out of packed buckets what is no longer kept. KEYS: meta, never. ARGV: base of the keys, "r" or "d", first bucket, how many
--- buckets; for "r": recipients last seen before this stored day go; for "d": dedupe horizon in seconds.
+-- buckets; for "r": recipients last seen before this stored day go; for "d": dedupe horizon in seconds; tag of this step.
 -- Answers {buckets that there are, entries taken out}.
 local call, byte, sub, char, floor = redis.call, string.byte, string.sub, string.char, math.floor
 local base, kind = ARGV[1], ARGV[2]
@@ -87,5 +87,6 @@ end
 for i = 1, n do
   if setv[i] == '' then call('DEL', setk[i]) else call('SET', setk[i], setv[i]) end
 end
+if n > 0 then call('HSET', KEYS[1], 'ver', ARGV[6]) end
 if gone > 0 then call('HINCRBY', KEYS[1], kind .. 'n', -gone) end
 return {string.format('%.0f', total), gone}
