@@ -24,6 +24,7 @@ type Evaluator struct {
 	judges [windows.NumSteps]*windows.Sums // by grain: the windows of the rules that are as fine or finer
 
 	subjects map[string]*subject
+	recent   *subject // that was added to: counts come subject by subject
 	list     []*subject
 	parts    map[uint64][]*subject // by hash of a subject's labels: the subjects with one dimension more
 	dirty    []*subject
@@ -235,6 +236,7 @@ func (e *Evaluator) forget(may func(*subject) bool) {
 			return false
 		}
 		delete(e.subjects, s.key)
+		e.recent = nil
 		return true
 	})
 	e.dirty = slices.DeleteFunc(e.dirty, func(s *subject) bool { return e.subjects[s.key] != s })
@@ -254,7 +256,11 @@ func (e *Evaluator) touch(s *subject) {
 
 // subject finds or makes a subject; nil when the key is not one.
 func (e *Evaluator) subject(key string) *subject {
+	if e.recent != nil && e.recent.key == key {
+		return e.recent
+	}
 	if s := e.subjects[key]; s != nil {
+		e.recent = s
 		return s
 	}
 	labels, ok := windows.ParseSubject(key)
