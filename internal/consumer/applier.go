@@ -45,8 +45,6 @@ type Applier struct {
 	resuming bool                      // nothing may be added: positions are being read anew
 	flush    bool                      // somebody waits for the active batch to be applied
 	behind   int                       // lanes with a backlog
-	target   int                       // events in a batch
-	cost     float64                   // seconds an event, smoothed
 	changed  chan struct{}             // closed and made anew when a waiter might go on
 	totals   Stats
 }
@@ -62,16 +60,13 @@ type batch struct {
 	since       time.Time // of its first content
 }
 
-const (
-	leastTarget = 25_000   // events in a batch, however slow the state: smaller batches cost more an event, and it would never catch up
-	letterLimit = 16 << 20 // bytes of dead letters in one batch
-)
+const letterLimit = 16 << 20 // bytes of dead letters in one batch
 
 func newApplier(store Store, producer Producer, log *zap.Logger, o *Options) *Applier {
 	return &Applier{store: store, producer: producer, log: log, options: o, wake: make(chan struct{}, 1), backlog: make(chan struct{}, 1),
 		state: newTrouble(log, "state"), lettersTrouble: newTrouble(log, "dead letters"),
 		lanes: map[windows.Partition]*lane{}, pending: map[windows.Partition]int{}, changed: make(chan struct{}),
-		active: &batch{fold: o.NewFold()}, spare: &batch{fold: o.NewFold()}, target: min(leastTarget, o.MaxBatch)}
+		active: &batch{fold: o.NewFold()}, spare: &batch{fold: o.NewFold()}}
 }
 
 // open takes up partitions: it waits until nothing of them is held from before, and reads where the state is. It waits for the
@@ -263,7 +258,6 @@ func (a *Applier) stats() Stats {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.totals
-	s.Batch = a.target
 	return s
 }
 

@@ -79,7 +79,7 @@ func (a *Applier) due(now time.Time) (wait time.Duration, due bool) {
 		every = a.options.BacklogEvery
 	}
 	age := now.Sub(b.since)
-	if a.flush || b.full(a.target) || age >= every {
+	if a.flush || b.full(a.options.MaxBatch) || age >= every {
 		return 0, true
 	}
 	return every - max(age, 0), false
@@ -134,7 +134,7 @@ func (a *Applier) apply(ctx context.Context, b *batch) error {
 	}
 }
 
-// done notes that the batch is in the state, and sizes the next ones by what it cost.
+// done notes that the batch is in the state.
 func (a *Applier) done(b *batch, took time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -146,14 +146,6 @@ func (a *Applier) done(b *batch, took time.Duration) {
 	a.totals.Applies++
 	a.totals.ApplyTime += took
 	a.totals.DeadLetters += int64(len(b.letters))
-	if b.events >= leastTarget { // of a few events most of the time is the way there and back
-		cost := took.Seconds() / float64(b.events)
-		if a.cost == 0 {
-			a.cost = cost
-		}
-		a.cost = 0.7*a.cost + 0.3*cost
-		a.target = min(max(int(a.options.ApplyBudget.Seconds()/a.cost), leastTarget), a.options.MaxBatch)
-	}
 	b.reset()
 	a.spare = b
 	a.holding.Store(a.active.events > 0)

@@ -58,8 +58,7 @@ type Options struct {
 
 	FlushEvery   time.Duration // how old a batch may get while the reader keeps up; 100 ms when zero
 	BacklogEvery time.Duration // how old while there is a backlog; 1 s when zero
-	ApplyBudget  time.Duration // how long one apply should take; batches are sized by it; 250 ms when zero
-	MaxBatch     int           // events in one batch, whatever the budget; 50,000 when zero
+	MaxBatch     int           // events in one batch: 40,000 when zero. Smaller ones cost more an event, larger ones memory
 	FetchBytes   int           // of one fetch; 1 MiB when zero
 	FetchWait    time.Duration // at the log's end; 250 ms when zero
 	WatchEvery   time.Duration // for new partitions and topics made anew; 5 s when zero
@@ -94,14 +93,14 @@ func (o *Options) defaults() error {
 		missing = append(missing, errors.New("consumer: group, decoder and fold have to be given"))
 	}
 	for d, standard := range map[*time.Duration]time.Duration{&o.FlushEvery: 100 * time.Millisecond, &o.BacklogEvery: time.Second,
-		&o.ApplyBudget: 250 * time.Millisecond, &o.WatchEvery: 5 * time.Second, &o.ReportEvery: time.Second,
+		&o.WatchEvery: 5 * time.Second, &o.ReportEvery: time.Second,
 		&o.ConfirmEvery: time.Second, &o.CompareEvery: time.Second, &o.StopWithin: 3 * time.Second, &o.FetchWait: 250 * time.Millisecond} {
 		if *d <= 0 {
 			*d = standard
 		}
 	}
 	if o.MaxBatch <= 0 {
-		o.MaxBatch = 50_000
+		o.MaxBatch = 40_000
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -122,7 +122,7 @@ func (l *lane) add(ctx context.Context, offset int64, value []byte, r *event.Res
 	}
 	a.totals.Records++
 	a.totals.Bytes += int64(len(value))
-	if b.full(a.target) {
+	if b.full(a.options.MaxBatch) {
 		a.nudge()
 	}
 	return waited, nil
@@ -167,7 +167,7 @@ func (l *lane) enter(ctx context.Context, now time.Time) (waited bool, err error
 			return waited, errStopping
 		case l.rewind:
 			return waited, errRewind
-		case !a.resuming && !a.active.full(a.target):
+		case !a.resuming && !a.active.full(a.options.MaxBatch):
 			if l.in != a.active {
 				l.join(now)
 			}
@@ -206,7 +206,7 @@ func (l *lane) read(highWatermark int64, now time.Time) {
 	if l.highWatermark >= 0 && l.next >= l.highWatermark {
 		l.endAt = now
 	}
-	l.setBacklog(l.highWatermark-l.next > int64(a.target))
+	l.setBacklog(l.highWatermark-l.next > int64(a.options.MaxBatch))
 }
 
 func (l *lane) setBacklog(yes bool) {

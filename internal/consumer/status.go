@@ -42,7 +42,6 @@ type Stats struct {
 	Rewinds     int64 // times that the state was elsewhere than we thought
 	DeadLetters int64
 	Lost        int64 // records deleted before they were read
-	Batch       int   // events that a batch may hold at present
 	Errors      map[kafka.Category]int64
 }
 

@@ -23,8 +23,8 @@ var (
 type consumerCollector struct {
 	from ConsumerStats
 
-	records, bytes, rewinds, letters, lost, errors, batch *prometheus.Desc
-	applied                                               *prometheus.Desc
+	records, bytes, rewinds, letters, lost, errors *prometheus.Desc
+	applied                                        *prometheus.Desc
 }
 
 // Consumer shows what a consumer did since the process began.
@@ -38,7 +38,6 @@ func Consumer(from ConsumerStats) prometheus.Collector {
 		letters: family("consumer_dead_letters_total", "Rejected records written to the dead-letter topic."),
 		lost:    family("consumer_lost_records_total", "Records that were deleted before this process could read them."),
 		errors:  family("consumer_errors_total", "Errors met while reading and applying, by category.", "category"),
-		batch:   family("consumer_batch_events", "Events that one step may hold at present; it grows with a backlog."),
 	}
 }
 
@@ -54,7 +53,6 @@ func (c *consumerCollector) Collect(out chan<- prometheus.Metric) {
 	out <- counter(c.rewinds, float64(s.Rewinds))
 	out <- counter(c.letters, float64(s.DeadLetters))
 	out <- counter(c.lost, float64(s.Lost))
-	out <- gauge(c.batch, float64(s.Batch))
 	for category, n := range s.Errors {
 		out <- counter(c.errors, float64(n), string(category))
 	}
