@@ -60,6 +60,21 @@ func (f *Fold) Withdraw(shard, item int) {
 	w.Tally.Duplicate++
 }
 
+// Restore takes all that was withdrawn into the fold again: what the state had may be gone from it.
+func (f *Fold) Restore(shard int) {
+	w := &f.works[shard]
+	for n := range w.Items {
+		i := &w.Items[n]
+		if !i.Gone {
+			continue
+		}
+		i.Gone = false
+		w.count(i, f.routes.list[i.Route].Subjects, 1)
+		w.Tally.Counted++
+		w.Tally.Duplicate--
+	}
+}
+
 // Deliver counts a delivery by what its recipient is: state is DeliveredEngaged, DeliveredNew or DeliveredUnengaged, Sent for none of
 // them; suppressed tells that it is counted in DeliveredSuppressed too. What an earlier call counted for the item is taken back.
 func (f *Fold) Deliver(shard, item int, state Counter, suppressed bool) {

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -50,7 +51,9 @@ func (s *Store) applyShard(ctx context.Context, f *windows.Fold, i int) error {
 	if !moves {
 		return nil
 	}
-	t := turn{s: s, sh: sh}
+	// Whoever met others the last time asks for a turn before the work is done, not after.
+	t := turn{s: s, sh: sh, wants: sh.contended}
+	sh.contended = false
 	defer t.release(ctx)
 	for range maxRounds {
 		if err := t.wait(ctx); err != nil {
@@ -59,13 +62,20 @@ func (s *Store) applyShard(ctx context.Context, f *windows.Fold, i int) error {
 		if err := sh.encoder.begin(f, i, s); err != nil {
 			return err
 		}
-		v := view{newest: sh.newest}
+		var v view
 		var err error
 		if sh.encoder.looks() {
-			v, err = s.view(ctx, sh)
+			if v, err = s.view(ctx, sh); err == nil && v.turn && t.token == "" {
+				t.refused()
+				continue
+			}
 		}
 		if err == nil {
 			err = sh.encoder.encode(ctx, s, sh, v)
+		}
+		if errors.Is(err, errStale) {
+			t.changed()
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("apply to shard %d: %w", i, err)
@@ -157,7 +167,6 @@ func (s *Store) heed(sh *shard, f *windows.Fold, i int, answer []any, t *turn) (
 		t.changed()
 		return true, nil
 	case "done":
-		t.token = "" // the script has given it back
 		return false, sh.done(f, i, answer[1:])
 	}
 	return false, errAnswer
@@ -219,7 +228,6 @@ func (sh *shard) done(f *windows.Fold, i int, answer []any) error {
 		n[k] = v
 	}
 	sh.entries = [numKinds]int64{recipients: n[0], prints: n[1]}
-	sh.newest = n[2]
 	for _, r := range f.Runs() {
 		if r.Moves(i) {
 			field := positionField(r.Partition)

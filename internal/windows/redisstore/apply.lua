@@ -32,10 +32,9 @@ for i = 17, #ARGV, 3 do
 end
 if #wrong > 1 then return wrong end
 local m = call('HMGET', meta, 'ver', 'newest')
-local turn = call('GET', base .. 'turn')
 if ARGV[3] ~= '' then
   -- Who has had a turn is let through though it be over: what it goes by is the version, and somebody has to get through.
-  if turn and ARGV[4] == '' then return {'turn'} end
+  if ARGV[4] == '' and call('EXISTS', base .. 'turn') == 1 then return {'turn'} end
   if ARGV[3] ~= '=' .. (m[1] or '') then return {'changed'} end
 end
 local newest = tonumber(m[2] or '0')
@@ -172,8 +171,7 @@ if #ARGV[11] > 0 then
 end
 for i = 17, #ARGV, 3 do call('HSET', base .. 'pos', ARGV[i], ARGV[i + 2]) end
 if moved then call('HSET', meta, 'newest', string.format('%.0f', newest)) end
-if moved or nw > 0 then call('HSET', meta, 'ver', ARGV[2]) end
-if turn and turn == ARGV[4] then call('DEL', base .. 'turn') end
+if nw > 0 then call('HSET', meta, 'ver', ARGV[2]) end
 answer[2] = call('HINCRBY', meta, 'rn', ARGV[8])
 answer[3] = call('HINCRBY', meta, 'dn', ARGV[9])
 answer[4], answer[5] = newest, seq

@@ -54,19 +54,17 @@ type listing struct {
 // maxItems bounds what one script works on: well above what a batch holds.
 const maxItems = 1<<17 - 1
 
-// begin takes a fold and sorts its items by the buckets that they lie in.
+// begin takes a fold, the whole of it whatever an earlier try has found, and sorts its items by the buckets that they lie in.
 func (e *encoder) begin(f *windows.Fold, shard int, s *Store) error {
 	e.fold, e.shard, e.work, e.rules = f, shard, f.Work(shard), &s.rules
 	if len(e.work.Items) > maxItems {
 		return fmt.Errorf("redis: %d events in one batch, at most %d are taken", len(e.work.Items), maxItems)
 	}
+	f.Restore(shard)
 	e.lives = s.shards[shard].lives
 	e.printRefs, e.personRefs = e.printRefs[:0], e.personRefs[:0]
 	for i := range e.work.Items {
 		it := &e.work.Items[i]
-		if it.Gone {
-			continue
-		}
 		if it.Print != 0 {
 			e.printRefs = append(e.printRefs, ref{refKey(it.Print), uint32(i)})
 		}
@@ -112,7 +110,7 @@ func (e *encoder) encode(ctx context.Context, s *Store, sh *shard, v view) error
 	if err := e.encodePrints(ctx, s, sh, v); err != nil {
 		return err
 	}
-	if err := e.encodePeople(ctx, s, sh); err != nil {
+	if err := e.encodePeople(ctx, s, sh, v); err != nil {
 		return err
 	}
 	e.encodeMoves()

@@ -144,12 +144,12 @@ type person struct {
 
 // encodePeople takes the events into the records of their recipients, in the order in which they were read, and counts deliveries by
 // what their recipients are at that moment.
-func (e *encoder) encodePeople(ctx context.Context, s *Store, sh *shard) error {
+func (e *encoder) encodePeople(ctx context.Context, s *Store, sh *shard, v view) error {
 	e.cohorts.reset()
 	e.tenants, e.tenantOf = e.tenants[:0], resize(e.tenantOf, e.fold.Routes())
-	return s.readChunks(ctx, sh, "r:", e.personRuns, func(runs []bucketRun, buckets []packed) error {
+	return s.readChunks(ctx, sh, v, "r:", e.personRuns, func(runs []bucketRun, buckets []packed) error {
 		e.findPeople(runs, buckets)
-		if err := e.readSides(ctx, s, sh); err != nil {
+		if err := e.readSides(ctx, s, sh, v); err != nil {
 			return err
 		}
 		at := 0
@@ -217,7 +217,7 @@ func (e *encoder) findPeople(runs []bucketRun, buckets []packed) {
 }
 
 // readSides reads the buckets that findPeople asked for.
-func (e *encoder) readSides(ctx context.Context, s *Store, sh *shard) error {
+func (e *encoder) readSides(ctx context.Context, s *Store, sh *shard, v view) error {
 	if len(e.sides.list) == 0 {
 		return nil
 	}
@@ -225,7 +225,7 @@ func (e *encoder) readSides(ctx context.Context, s *Store, sh *shard) error {
 	for i, x := range e.sides.list {
 		names[i] = asideNames[x.what] + strconv.FormatUint(uint64(x.bucket), 10)
 	}
-	buckets, err := s.readBuckets(ctx, sh, names)
+	buckets, err := s.readBuckets(ctx, sh, v, names)
 	for i, b := range buckets {
 		e.sides.list[i].text = b.text
 	}

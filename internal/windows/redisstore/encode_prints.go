@@ -54,7 +54,7 @@ func (e *encoder) encodePrints(ctx context.Context, s *Store, sh *shard, v view)
 		// How late it is follows from what is new, which is known only when all is looked up. That it was a repeat is rare.
 		e.newest = max(v.newest, e.work.Newest())
 		at, oldest := momentAt(e.newest, v.newest, horizon), e.newest-horizon
-		err := s.readChunks(ctx, sh, "dd:", e.printRuns, func(runs []bucketRun, buckets []packed) error {
+		err := s.readChunks(ctx, sh, v, "dd:", e.printRuns, func(runs []bucketRun, buckets []packed) error {
 			for i, run := range runs {
 				e.encodeBucketOfPrints(run, buckets[i], at, oldest)
 			}

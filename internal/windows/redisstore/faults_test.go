@@ -57,9 +57,11 @@ func dump(t testing.TB, client redis.UniversalClient, prefix string) map[string]
 	return out
 }
 
-// trip makes commands fail: before they are sent, or after they were carried out.
+// trip makes commands fail: before they are sent, or after they were carried out. Reading buckets is a pipeline: reading is called
+// before one.
 type trip struct {
 	before, after func(redis.Cmder) error
+	reading       func()
 }
 
 func (h trip) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -84,7 +86,13 @@ func (h trip) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 func (h trip) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	if h.reading == nil {
+		return next
+	}
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		h.reading()
+		return next(ctx, cmds)
+	}
 }
 
 func TestAStaleFoldChangesNothing(t *testing.T) {

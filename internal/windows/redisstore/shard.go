@@ -13,14 +13,14 @@ import (
 type shard struct {
 	base, meta, never string
 
-	mu       sync.Mutex // of an apply to this shard, and of what follows
-	layout   layout
-	entries  [numKinds]int64 // in the packed buckets
-	newest   int64           // newest counted event, seconds; 0 = not known
-	lives    uint32          // how often it was found to be older than we knew it
-	position map[string]position
-	compact  []string // keys of counts to be compacted
-	encoder  encoder
+	mu        sync.Mutex // of an apply to this shard, and of what follows
+	layout    layout
+	entries   [numKinds]int64 // in the packed buckets
+	contended bool            // the last apply met another process
+	lives     uint32          // how often it was found to be older than we knew it
+	position  map[string]position
+	compact   []string // keys of counts to be compacted
+	encoder   encoder
 }
 
 func newShard(base string) *shard {
@@ -32,7 +32,6 @@ func newShard(base string) *shard {
 func (sh *shard) know(field string, p position) {
 	if p.next < sh.position[field].known().next {
 		sh.lives++
-		sh.newest = 0
 	}
 	sh.position[field] = p
 }

@@ -30,10 +30,13 @@ type turn struct {
 }
 
 // changed notes that somebody else wrote between our reading and our writing.
-func (t *turn) changed() { t.wants = true }
+func (t *turn) changed() { t.wants, t.sh.contended = true, true }
 
 // refused notes that it is somebody else's turn.
-func (t *turn) refused() { t.wants, t.pause = true, turnWait }
+func (t *turn) refused() {
+	t.wants, t.sh.contended = true, true
+	t.pause = turnWait
+}
 
 // wait takes a turn when one is wanted, as soon as nobody else has it: the key goes when its holder is done, with its life, or, where
 // keys outlive that (a server whose clock stands still), after as much of our own time. A turn that we have still begins anew.
@@ -86,7 +89,7 @@ func (t *turn) giveBack(ctx context.Context, token string) {
 	}
 }
 
-// release gives a turn back that no script has given back.
+// release gives the turn back: after what follows an apply, which writes to buckets too.
 func (t *turn) release(ctx context.Context) {
 	if t.token == "" {
 		return

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,7 +16,11 @@ import (
 type view struct {
 	version string // "" = none has been written yet
 	newest  int64  // newest counted event of the state, seconds
+	turn    bool   // somebody has a turn
 }
+
+// errStale says that a bucket was read when the version was another one than the view's.
+var errStale = errors.New("redis: somebody has written to packed buckets since the version was read")
 
 // arg is how the apply script takes the version: nothing when the batch does not depend on it.
 func (v *view) arg(looks bool) string {
@@ -27,22 +32,26 @@ func (v *view) arg(looks bool) string {
 
 // view reads the version, and brings the shard's layout up to date.
 func (s *Store) view(ctx context.Context, sh *shard) (view, error) {
-	values, err := s.client.HMGet(ctx, sh.meta, "ver", "rb", "rs", "db", "ds", "newest").Result()
-	if err != nil {
+	p := s.client.Pipeline()
+	head, turn := p.HMGet(ctx, sh.meta, "ver", "rb", "rs", "db", "ds", "newest"), p.Exists(ctx, sh.base+"turn")
+	if _, err := p.Exec(ctx); err != nil {
 		return view{}, fmt.Errorf("read the version of the buckets: %w", err)
 	}
+	values := head.Val()
 	var n [2*numKinds + 1]uint64
 	for i := range n {
 		if text, ok := values[1+i].(string); ok {
-			if n[i], err = strconv.ParseUint(text, 10, 63); err != nil {
+			v, err := strconv.ParseUint(text, 10, 63)
+			if err != nil {
 				return view{}, errAnswer
 			}
+			n[i] = v
 		}
 	}
 	for k := range sh.layout {
 		sh.layout[k] = spread{bits: uint8(n[2*k]), split: uint32(n[2*k+1])}
 	}
-	v := view{newest: int64(n[2*numKinds])}
+	v := view{newest: int64(n[2*numKinds]), turn: turn.Val() > 0}
 	v.version, _ = values[0].(string)
 	return v, nil
 }
@@ -67,13 +76,13 @@ type chunk struct {
 
 // readChunks reads the buckets of the runs, in their order, and gives them to visit. While it works on a chunk, the next one is read:
 // memory stays bounded, and neither Redis nor this process waits for the other.
-func (s *Store) readChunks(ctx context.Context, sh *shard, name string, runs []bucketRun, visit func([]bucketRun, []packed) error) error {
+func (s *Store) readChunks(ctx context.Context, sh *shard, v view, name string, runs []bucketRun, visit func([]bucketRun, []packed) error) error {
 	read := func(runs []bucketRun) chunk {
 		names := make([]string, len(runs))
 		for i, run := range runs {
 			names[i] = name + strconv.FormatUint(uint64(run.bucket), 10)
 		}
-		buckets, err := s.readBuckets(ctx, sh, names)
+		buckets, err := s.readBuckets(ctx, sh, v, names)
 		return chunk{runs, buckets, err}
 	}
 	if len(runs) <= bucketsInChunk {
@@ -119,8 +128,9 @@ func (s *Store) readChunks(ctx context.Context, sh *shard, name string, runs []b
 }
 
 // readBuckets reads packed buckets by their keys without base. Every command names the key that never exists, as scripts do
-// (shard.keys).
-func (s *Store) readBuckets(ctx context.Context, sh *shard, names []string) ([]packed, error) {
+// (shard.keys). The version is read again after them, over the same connection: had they been those of a later one, and did Redis then come
+// back with data from before it, the script would take what was never in the state. The error is errStale when it is another one.
+func (s *Store) readBuckets(ctx context.Context, sh *shard, v view, names []string) ([]packed, error) {
 	p := s.client.Pipeline()
 	var cmds []*redis.SliceCmd
 	for part := range slices.Chunk(names, bucketsAtOnce) {
@@ -130,8 +140,12 @@ func (s *Store) readBuckets(ctx context.Context, sh *shard, names []string) ([]p
 		}
 		cmds = append(cmds, p.MGet(ctx, append(keys, sh.never)...))
 	}
+	head := p.HMGet(ctx, sh.meta, "ver")
 	if _, err := p.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("read buckets: %w", err)
+	}
+	if version, _ := head.Val()[0].(string); version != v.version {
+		return nil, errStale
 	}
 	out := make([]packed, 0, len(names))
 	for _, cmd := range cmds {
