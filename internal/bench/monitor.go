@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,63 +33,83 @@ type mode struct {
 	live time.Duration
 }
 
-// measured is one run of the monitor on a Redis of its own.
+// clusterShards is the smallest number with which every master has a shard, of two and of four: the slots of {s00} to {s03} are
+// 12958, 8895, 4828 and 765, one in each quarter, while those of {s00} and {s01} are both in the upper half.
+const clusterShards = 4
+
+// measured is one run of the monitors on a Redis of its own.
 type measured struct {
 	mode
+	options             options
 	binary, dir, broker string
 	brokerPID           int
-	events              int
 	readOnly            float64
 
-	address string
-	pid     int
-	redis   *testparts.RedisServer
+	address   string // of the first monitor: only that one is asked
+	pids      []int  // of the monitors
+	redisPIDs []int
 }
 
 func (m *measured) run(ctx context.Context) error {
-	var err error
-	if m.redis, err = testparts.NewRedis(filepath.Join(m.dir, strings.ReplaceAll(m.name, " ", "-")), testparts.RedisOptions{}); err != nil {
+	name := strings.ReplaceAll(m.name, " ", "-")
+	redis, err := testparts.NewRedis(filepath.Join(m.dir, name), testparts.RedisOptions{Masters: m.options.nodes})
+	if err != nil {
 		return err
 	}
-	if err := m.redis.Start(); err != nil {
+	defer redis.Kill()
+	if err := redis.Start(); err != nil {
 		return err
 	}
-	defer m.redis.Kill()
-	if m.address, err = freeAddress(ctx); err != nil {
-		return err
+	for _, node := range redis.Nodes {
+		m.redisPIDs = append(m.redisPIDs, node.PID())
+	}
+	env := append(m.env, "SENDWATCH_KAFKA_BROKERS="+m.broker, "SENDWATCH_REDIS_ADDRESSES="+strings.Join(redis.Addrs, ","), "SENDWATCH_KAFKA_GROUP=bench-"+name)
+	if m.options.nodes == 1 { // one address would be a standalone server's
+		env = append(env, "SENDWATCH_REDIS_ADDRESSES="+redis.Addr+","+strings.Replace(redis.Addr, "127.0.0.1", "localhost", 1))
+	}
+	if _, chosen := os.LookupEnv("SENDWATCH_REDIS_SHARDS"); m.options.nodes > 0 && !chosen {
+		env = append(env, fmt.Sprintf("SENDWATCH_REDIS_SHARDS=%d", clusterShards))
 	}
 	log, err := os.Create(filepath.Join(m.dir, "monitor.log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(ctx, m.binary, "run")
-	cmd.Env = append(os.Environ(), append(m.env, "SENDWATCH_KAFKA_BROKERS="+m.broker, "SENDWATCH_REDIS_ADDRESSES="+m.redis.Addr,
-		"SENDWATCH_HTTP_LISTEN="+m.address, "SENDWATCH_KAFKA_GROUP=bench-"+strings.ReplaceAll(m.name, " ", "-"))...)
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		return err
+	var running sync.WaitGroup
+	measuring, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	defer running.Wait() // after all have been told to end
+	for i := range m.options.monitors {
+		address, err := freeAddress(ctx)
+		if err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, m.binary, "run")
+		cmd.Env = append(os.Environ(), append(env, "SENDWATCH_HTTP_LISTEN="+address)...)
+		cmd.Stderr = log
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		running.Go(func() { fail(fmt.Errorf("monitor %d of %d ended: %v", i+1, m.options.monitors, cmd.Wait())) })
+		defer cmd.Process.Signal(syscall.SIGTERM)
+		m.pids = append(m.pids, cmd.Process.Pid)
+		if i == 0 {
+			m.address = address
+		}
 	}
-	m.pid = cmd.Process.Pid
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	defer func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
-	}()
-	if err := m.drain(ctx); err != nil {
+	if err := m.drain(measuring); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		return fmt.Errorf("%w\n%s", err, tail(text, 2000))
 	}
 	if m.live > 0 {
-		return m.measureLive(ctx)
+		return m.measureLive(measuring)
 	}
 	return nil
 }
 
 // drain waits until all events are taken, and asks for rates all the while.
 func (m *measured) drain(ctx context.Context) error {
-	broker, redis := cpu(m.brokerPID), 0.0
+	broker := cpu(m.brokerPID)
 	var start time.Time
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
@@ -102,10 +123,14 @@ func (m *measured) drain(ctx context.Context) error {
 		if err == nil && read > 0 && start.IsZero() {
 			start = time.Now()
 		}
-		if read >= int64(m.events) {
+		if read >= int64(m.options.events) {
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 	took := time.Since(start)
 	stop()
@@ -119,10 +144,10 @@ func (m *measured) drain(ctx context.Context) error {
 			later = append(later, a.took)
 		}
 	}
-	redis = cpu(m.redis.Nodes[0].PID())
-	rate := float64(m.events) / took.Seconds()
-	fmt.Printf("%-28s %9.0f events/s, %.2f of reading only; CPU seconds: monitor %.1f, Redis %.1f, broker %.1f; monitor peak %d MB; rates p99 %s of %d, in the first second %s of %d\n",
-		m.name, rate, rate/m.readOnly, cpu(m.pid), redis, cpu(m.brokerPID)-broker, peakMB(m.pid), p99(later), len(later), p99(first), len(first))
+	rate := float64(m.options.events) / took.Seconds()
+	fmt.Printf("%-28s %9.0f events/s, %.2f of reading only; CPU seconds: %s %.1f, %s %.1f, broker %.1f; monitor peak %d MB; rates p99 %s of %d, in the first second %s of %d\n",
+		m.name, rate, rate/m.readOnly, several(m.options.monitors, "monitor", "monitors"), cpu(m.pids...),
+		several(len(m.redisPIDs), "Redis", "Redis"), cpu(m.redisPIDs...), cpu(m.brokerPID)-broker, peakMB(m.pids...), p99(later), len(later), p99(first), len(first))
 	return nil
 }
 
@@ -187,28 +212,41 @@ func freeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), nil
 }
 
-// cpu is the user and system time of a process so far, in seconds.
-func cpu(pid int) float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
+// several is the one word, or how many there are of the many.
+func several(n int, one, many string) string {
+	if n == 1 {
+		return one
 	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / 100
+	return fmt.Sprintf("%d %s", n, many)
 }
 
-// peakMB is the largest resident size that a process has had.
-func peakMB(pid int) int {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, _ := strconv.Atoi(strings.Fields(rest)[0])
-			return kb / 1024
+// cpu is the user and system time of processes so far, in seconds.
+func cpu(pids ...int) (sum float64) {
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue
+		}
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		user, _ := strconv.ParseFloat(fields[11], 64)
+		system, _ := strconv.ParseFloat(fields[12], 64)
+		sum += (user + system) / 100
+	}
+	return sum
+}
+
+// peakMB is the largest resident size that one of the processes has had.
+func peakMB(pids ...int) (peak int) {
+	for _, pid := range pids {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+				kb, _ := strconv.Atoi(strings.Fields(rest)[0])
+				peak = max(peak, kb/1024)
+			}
 		}
 	}
-	return 0
+	return peak
 }
 
 func tail(text []byte, n int) []byte { return text[max(0, len(text)-n):] }

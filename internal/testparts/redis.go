@@ -14,14 +14,18 @@ import (
 	"time"
 )
 
+// slots is how many a Redis Cluster has.
+const slots = 16384
+
 // RedisOptions says which Redis to start.
 type RedisOptions struct {
 	Cluster bool     // six servers: three masters with a replica each
+	Masters int      // a cluster of so many masters without replicas, each with an equal share of the slots; 0 = none
 	AOF     bool     // appendonly yes, appendfsync everysec: survives a kill but for its last second
 	Config  []string // more settings, as "maxmemory 100mb"
 }
 
-// RedisServer is a running Redis: one server, or the six of a cluster.
+// RedisServer is a running Redis: one server, or those of a cluster.
 type RedisServer struct {
 	Addr    string   // host:port of the first server
 	Addrs   []string // of all
@@ -35,6 +39,7 @@ type RedisNode struct {
 	*process
 	Dir  string // where it keeps its data
 	port int
+	bus  int // of a cluster
 }
 
 // NewRedis lays out servers below dir and chooses their ports, and starts nothing.
@@ -46,7 +51,7 @@ func NewRedis(dir string, o RedisOptions) (*RedisServer, error) {
 	if _, err := lookPath("redis-cli"); err != nil {
 		return nil, err
 	}
-	n := 1
+	n := max(1, o.Masters)
 	if o.Cluster {
 		n = 6
 	}
@@ -56,7 +61,7 @@ func NewRedis(dir string, o RedisOptions) (*RedisServer, error) {
 	}
 	r := &RedisServer{options: o}
 	for i := range n {
-		s := &RedisNode{port: ports[2*i], Dir: filepath.Join(dir, fmt.Sprintf("redis-%d", i+1))}
+		s := &RedisNode{port: ports[2*i], bus: ports[2*i+1], Dir: filepath.Join(dir, fmt.Sprintf("redis-%d", i+1))}
 		if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 			return nil, err
 		}
@@ -64,8 +69,8 @@ func NewRedis(dir string, o RedisOptions) (*RedisServer, error) {
 		if o.AOF {
 			args = append(args, "--appendonly", "yes", "--appendfsync", "everysec")
 		}
-		if o.Cluster {
-			args = append(args, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", fmt.Sprint(ports[2*i+1]))
+		if o.clustered() {
+			args = append(args, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", fmt.Sprint(s.bus))
 		}
 		for _, setting := range o.Config {
 			name, value, _ := strings.Cut(setting, " ")
@@ -108,27 +113,57 @@ func (r *RedisServer) Start() error {
 			return err
 		}
 	}
-	if !r.options.Cluster {
+	if !r.options.clustered() {
 		return nil
 	}
 	if !r.formed {
-		args := append([]string{"--cluster", "create"}, r.Addrs...)
-		if out, err := exec.Command("redis-cli", append(args, "--cluster-replicas", "1", "--cluster-yes")...).CombinedOutput(); err != nil {
-			return fmt.Errorf("redis-cli --cluster create: %w:\n%s", err, out)
+		form := r.formMasters
+		if r.options.Cluster {
+			form = r.formReplicated
+		}
+		if err := form(); err != nil {
+			return err
 		}
 		r.formed = true
 	}
 	return r.awaitCluster()
 }
 
-// awaitCluster waits until every server says that the cluster is whole and knows all six.
+func (o RedisOptions) clustered() bool { return o.Cluster || o.Masters > 0 }
+
+func (r *RedisServer) formReplicated() error {
+	args := append([]string{"--cluster", "create"}, r.Addrs...)
+	if out, err := exec.Command("redis-cli", append(args, "--cluster-replicas", "1", "--cluster-yes")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("redis-cli --cluster create: %w:\n%s", err, out)
+	}
+	return nil
+}
+
+// formMasters does without redis-cli, which makes no cluster of fewer than three masters.
+func (r *RedisServer) formMasters() error {
+	n := len(r.Nodes)
+	for i, s := range r.Nodes {
+		for _, c := range []struct{ addr, command string }{
+			{r.Addrs[i], fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", slots*i/n, slots*(i+1)/n-1)},
+			{r.Addrs[i], fmt.Sprintf("CLUSTER SET-CONFIG-EPOCH %d", i+1)},
+			{r.Addr, fmt.Sprintf("CLUSTER MEET 127.0.0.1 %d %d", s.port, s.bus)}, // itself too: that is nothing to it
+		} {
+			if answer := ask(c.addr, c.command); !strings.HasPrefix(answer, "+OK") {
+				return fmt.Errorf("%s: %s answers %q", c.command, c.addr, answer)
+			}
+		}
+	}
+	return nil
+}
+
+// awaitCluster waits until every server says that the cluster is whole and knows all.
 func (r *RedisServer) awaitCluster() error {
 	deadline := time.Now().Add(30 * time.Second)
 	for _, addr := range r.Addrs {
 		for {
 			info := ask(addr, "CLUSTER INFO")
-			if strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:6") &&
-				strings.Contains(info, "cluster_slots_ok:16384") {
+			if strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d\r\n", len(r.Addrs))) &&
+				strings.Contains(info, fmt.Sprintf("cluster_slots_ok:%d\r\n", slots)) {
 				break
 			}
 			if time.Now().After(deadline) {

@@ -1,6 +1,7 @@
 package testparts
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -71,5 +72,19 @@ func TestRedisClusterOfSix(t *testing.T) {
 	}
 	if err := r.Start(); err != nil { // whole again, with the server that comes back
 		t.Fatal(err)
+	}
+}
+
+func TestRedisClusterOfMasters(t *testing.T) {
+	for _, masters := range []int{1, 2, 4} {
+		r := Redis(t, RedisOptions{Masters: masters})
+		if n := len(r.Addrs); n != masters {
+			t.Fatalf("%d servers of %d", n, masters)
+		}
+		for _, addr := range r.Addrs {
+			if info := ask(addr, "CLUSTER INFO"); !strings.Contains(info, fmt.Sprintf("cluster_size:%d\r\n", masters)) {
+				t.Errorf("%d masters: %s says\n%s", masters, addr, info)
+			}
+		}
 	}
 }
