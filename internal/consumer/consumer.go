@@ -58,7 +58,7 @@ type Options struct {
 
 	FlushEvery   time.Duration // how old a batch may get while the reader keeps up; 100 ms when zero
 	BacklogEvery time.Duration // how old while there is a backlog; 1 s when zero
-	MaxBatch     int           // events in one batch: 40,000 when zero. Smaller ones cost more an event, larger ones memory
+	MaxBatch     int           // events in one batch: 45,000 when zero. Smaller ones cost more an event, larger ones memory
 	FetchBytes   int           // of one fetch; 1 MiB when zero
 	FetchWait    time.Duration // at the log's end; 250 ms when zero
 	WatchEvery   time.Duration // for new partitions and topics made anew; 5 s when zero
@@ -100,7 +100,7 @@ func (o *Options) defaults() error {
 		}
 	}
 	if o.MaxBatch <= 0 {
-		o.MaxBatch = 40_000
+		o.MaxBatch = 45_000
 	}
 	if o.Now == nil {
 		o.Now = time.Now
