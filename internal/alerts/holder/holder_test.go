@@ -174,8 +174,9 @@ func TestStateWentBack(t *testing.T) {
 				if diff := cmp.Diff(want, lines(w.topic.firsts(t))); diff != "" {
 					t.Errorf("-undisturbed +went back:\n%s", diff)
 				}
-				if restart && p.holder.Status().AdoptedNew == 0 && back > 1 {
-					t.Error("nothing was adopted")
+				if restart && back > 1 {
+					// A state that went back may be as new as the clock already: settled then waits for nobody.
+					w.eventually("adopted", func() bool { return p.holder.Status().AdoptedNew > 0 })
 				}
 			})
 		}
