@@ -14,8 +14,8 @@ import (
 // shardsAtOnce bounds how many scripts of one Apply run side by side.
 const shardsAtOnce = 8
 
-// maxRounds bounds how often a batch is encoded anew: buckets move, repeats turn up. Each round is another reason; more than a
-// few mean that something is wrong.
+// maxRounds bounds how often a batch is encoded anew because others have written meanwhile. More than a few mean that something is
+// wrong.
 const maxRounds = 50
 
 // Apply adds what the fold holds to the state and moves its positions: on each home shard all of it or nothing. Events that the
@@ -216,10 +216,10 @@ func (s *Store) heedPositions(sh *shard, f *windows.Fold, i int, answer []any) (
 
 // done notes what the state is now.
 func (sh *shard) done(f *windows.Fold, i int, answer []any) error {
-	if len(answer) < 4 {
+	if len(answer) < 3 {
 		return errAnswer
 	}
-	var n [4]int64
+	var n [2]int64
 	for k := range n {
 		v, ok := answer[k].(int64)
 		if !ok {
@@ -234,7 +234,7 @@ func (sh *shard) done(f *windows.Fold, i int, answer []any) error {
 			sh.position[field] = sh.position[field].known().after(r)
 		}
 	}
-	for _, x := range answer[4:] {
+	for _, x := range answer[3:] {
 		if key, ok := x.(string); ok && len(sh.compact) < compactQueue {
 			sh.compact = append(sh.compact, key)
 		}

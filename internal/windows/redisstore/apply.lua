@@ -16,7 +16,8 @@
 --   "position", field, value, ...            nothing done: these positions are not where they should be
 --   "turn"                                   nothing done: it is somebody else's turn
 --   "changed"                                nothing done: somebody has written to packed buckets since they were read
---   "done", rn, dn, newest, seq, key, ...    done; keys of counts whose log has become long enough to be compacted
+--   "done", rn, dn, seq, key, ...            done: recipients, fingerprints and entries of the feed ever; keys of counts whose log has become
+--                                            long enough to be compacted
 
 local call, byte, sub, floor = redis.call, string.byte, string.sub, math.floor
 local base = ARGV[1]
@@ -37,9 +38,7 @@ if ARGV[3] ~= '' then
   if ARGV[4] == '' and call('EXISTS', base .. 'turn') == 1 then return {'turn'} end
   if ARGV[3] ~= '=' .. (m[1] or '') then return {'changed'} end
 end
-local newest = tonumber(m[2] or '0')
-local moved = tonumber(ARGV[5]) > newest
-if moved then newest = tonumber(ARGV[5]) end
+local newer = tonumber(ARGV[5]) > tonumber(m[2] or '0')
 
 -- Writes to packed buckets. Argument: length of key (1), of offset (1), of value (3), key without base, offset in digits, value. Without
 -- an offset the value is the whole string; an empty one is removed.
@@ -127,8 +126,8 @@ for i = 1, nw do
     call('DEL', wk[i])
   end
 end
-local answer = {'done', 0, 0, 0, 0}
-local na = 5
+local answer = {'done', 0, 0, 0}
+local na = 4
 for i = 1, nlog do
   local log = logv[i]
   local now = call('APPEND', logk[i], log)
@@ -170,9 +169,9 @@ if #ARGV[11] > 0 then
   end
 end
 for i = 17, #ARGV, 3 do call('HSET', base .. 'pos', ARGV[i], ARGV[i + 2]) end
-if moved then call('HSET', meta, 'newest', string.format('%.0f', newest)) end
+if newer then call('HSET', meta, 'newest', ARGV[5]) end
 if nw > 0 then call('HSET', meta, 'ver', ARGV[2]) end
 answer[2] = call('HINCRBY', meta, 'rn', ARGV[8])
 answer[3] = call('HINCRBY', meta, 'dn', ARGV[9])
-answer[4], answer[5] = newest, seq
+answer[4] = seq
 return answer

@@ -85,15 +85,8 @@ func (s *Store) Series(ctx context.Context, subject string, spans ...windows.Spa
 	return series, nil
 }
 
-// onEveryShard sends one command a shard, in one round trip to each server.
+// onEveryShard sends one command a shard, all at once.
 func (s *Store) onEveryShard(ctx context.Context, command func(redis.Pipeliner, *shard) redis.Cmder) ([]redis.Cmder, error) {
-	if len(s.shards) == 1 {
-		// No pipeline, which would be repeated as a whole.
-		p := s.client.Pipeline()
-		cmd := command(p, s.shards[0])
-		_, err := p.Exec(ctx)
-		return []redis.Cmder{cmd}, err
-	}
 	p := s.client.Pipeline()
 	cmds := make([]redis.Cmder, len(s.shards))
 	for i, sh := range s.shards {

@@ -2,8 +2,8 @@ package redisstore
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -99,48 +99,7 @@ func TestProcessesSideBySide(t *testing.T) {
 	onAll(t, func(t *testing.T, client redis.UniversalClient) {
 		o := options(t)
 		o.BucketEntries = 3
-		r := newRig(t, client, o)
-		var group sync.WaitGroup
-		var mu sync.Mutex
-		var people []string
-		for id := range 3 {
-			p := windows.Partition{Topic: "in", ID: id}
-			s := newStream(uint64(id), 150)
-			for i := range s.recipients {
-				s.recipients[i] = fmt.Sprintf("of%d.%s", id, s.recipients[i]) // the topic is keyed by recipient
-			}
-			people = append(people, s.recipients...)
-			store := open(t, connect(t, addressOf(client)), o)
-			group.Go(func() {
-				f := store.NewFold()
-				next := int64(-1)
-				for at := int64(0); at < 400; {
-					f.Start(p, []int64{next})
-					for range 1 + s.rand.IntN(30) {
-						result := s.result()
-						for i := range result.Events {
-							if e := &result.Events[i]; e.Recipient == "" {
-								e.ID, e.MessageID = "", "" // or it might be a repeat of another stream's
-							}
-						}
-						f.Add(p, at, &result, r.now)
-						mu.Lock()
-						r.oracle.Add(p, at, &result, r.now)
-						r.next[p] = at + 1
-						mu.Unlock()
-						at++
-					}
-					if err := store.Apply(t.Context(), f); err != nil {
-						t.Error(err)
-						return
-					}
-					next = at
-					f.Reset()
-				}
-			})
-		}
-		group.Wait()
-		r.check(spansFrom(t0.AddDate(0, 0, -2), t0.AddDate(0, 0, 10)), []string{"acme", "Ünlü, co=x", "default"}, people)
+		sideBySide(t, client, o, 3, 400, func(r *rand.Rand) int { return 1 + r.IntN(30) }, nil)
 		layout := client.HGetAll(t.Context(), o.Prefix+":{s00}:meta").Val()
 		if layout["rb"] < "4" || layout["db"] < "4" {
 			t.Errorf("buckets did not split: %v", layout)

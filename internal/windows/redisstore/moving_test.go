@@ -31,6 +31,8 @@ func TestASlotThatIsBeingMoved(t *testing.T) {
 	}
 	feedBoth(400)
 	r.apply()
+	day := engagement.DayOf(r.oracle.Newest())
+	want := r.oracle.Breakdown(s.tenants[0], day)
 	move := newMove(t, client, r.store.shards[0])
 	head := []string{r.store.shards[0].meta, r.store.shards[0].base + "pos"}
 	var rest []string
@@ -51,6 +53,10 @@ func TestASlotThatIsBeingMoved(t *testing.T) {
 		}
 		if err := r.store.Recipients(t.Context(), s.tenants[0], s.recipients[:1], make([]engagement.Recipient, 1)); err == nil {
 			t.Fatalf("%s of the keys are moved: recipients are looked up", step.are)
+		}
+		// What is read key by key is answered by whoever has the key.
+		if have, err := r.store.Breakdown(t.Context(), s.tenants[0], day); err != nil || have != want {
+			t.Fatalf("%s of the keys are moved: recipients are %+v, %v, want %+v", step.are, have, err, want)
 		}
 		if _, _, err := r.store.snapshot(t.Context(), 0, []any{rest[0]}); err == nil {
 			t.Fatalf("%s of the keys are moved: counts are copied", step.are)

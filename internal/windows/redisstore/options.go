@@ -48,11 +48,13 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 			MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: min(c.Timeout, 5*time.Second), ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
 			DisableIdentity: true}), nil
 	}
-	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addresses, Username: c.Username, Password: c.Password,
+	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addresses, Username: c.Username, Password: c.Password,
 		TLSConfig: c.TLS, MaxRetries: -1, ContextTimeoutEnabled: true,
 		// Following MOVED and ASK is no repetition: the first node has done nothing. One more is for a slot that moves on.
 		MaxRedirects: 3, DialTimeout: min(c.Timeout, 5*time.Second), ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
-		DisableIdentity: true}), nil
+		DisableIdentity: true})
+	cluster.AddHook(oneByOne{cluster})
+	return cluster, nil
 }
 
 // Options say what is counted and kept.

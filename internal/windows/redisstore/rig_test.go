@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,7 +35,11 @@ func onAll(t *testing.T, test func(t *testing.T, client redis.UniversalClient)) 
 		if testing.Short() {
 			t.Skip("real Redis")
 		}
-		test(t, connect(t, testparts.SharedRedis(t).Addr))
+		client := connect(t, testparts.SharedRedis(t).Addr)
+		if err := client.FlushAll(t.Context()).Err(); err != nil { // for those who run a test several times
+			t.Fatal(err)
+		}
+		test(t, client)
 	})
 }
 
@@ -283,3 +288,118 @@ func key(content string) engagement.Key {
 	k, _ := engagement.ParseKey([]byte(content))
 	return k
 }
+
+// sideBySide has processes write to a state at the same time, each of them a partition's records in batches, and compares with the oracle.
+// with, which may be nil, gets each process's client and store first.
+func sideBySide(t *testing.T, client redis.UniversalClient, o Options, processes int, records int64, batch func(*rand.Rand) int, with func(redis.UniversalClient, *Store)) {
+	t.Helper()
+	r := newRig(t, client, o)
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var people []string
+	for id := range processes {
+		p := windows.Partition{Topic: "in", ID: id}
+		s := newStream(uint64(id), 150)
+		for i := range s.recipients {
+			s.recipients[i] = fmt.Sprintf("of%d.%s", id, s.recipients[i]) // the topic is keyed by recipient
+		}
+		people = append(people, s.recipients...)
+		own := connect(t, addressOf(client))
+		store := open(t, own, o)
+		if with != nil {
+			with(own, store)
+		}
+		group.Go(func() {
+			f := store.NewFold()
+			next := int64(-1)
+			for at := int64(0); at < records; {
+				f.Start(p, []int64{next})
+				for range batch(s.rand) {
+					result := s.result()
+					for i := range result.Events {
+						if e := &result.Events[i]; e.Recipient == "" {
+							e.ID, e.MessageID = "", "" // or it might be a repeat of another stream's
+						}
+					}
+					f.Add(p, at, &result, r.now)
+					mu.Lock()
+					r.oracle.Add(p, at, &result, r.now)
+					r.next[p] = at + 1
+					mu.Unlock()
+					at++
+				}
+				if err := store.Apply(t.Context(), f); err != nil {
+					t.Error(err)
+					return
+				}
+				next = at
+				f.Reset()
+			}
+		})
+	}
+	group.Wait()
+	r.check(spansFrom(t0.AddDate(0, 0, -2), t0.AddDate(0, 0, 10)), []string{"acme", "Ünlü, co=x", "default"}, people)
+}
+
+// writer is one of several processes that write to a state. The oracle hears of a batch when it is in the state: in the order in
+// which batches came there, not in that in which they were read.
+type writer struct {
+	*rig
+	p     windows.Partition
+	batch []event.Result
+}
+
+func newWriter(r *rig, client redis.UniversalClient, o Options, id int) *writer {
+	s := open(r.t, client, o)
+	return &writer{p: windows.Partition{Topic: p0.Topic, ID: id},
+		rig: &rig{t: r.t, store: s, fold: s.NewFold(), oracle: r.oracle, next: map[windows.Partition]int64{}, now: r.now}}
+}
+
+func (w *writer) take(results ...event.Result) {
+	if !w.fold.Started(w.p) {
+		from := int64(-1)
+		if next := w.next[w.p]; next > 0 {
+			from = next
+		}
+		w.fold.Start(w.p, slices.Repeat([]int64{from}, w.fold.Shards()))
+	}
+	for i := range results {
+		w.fold.Add(w.p, w.next[w.p]+int64(len(w.batch)), &results[i], w.now)
+		w.batch = append(w.batch, results[i])
+	}
+}
+
+// tell gives the oracle the batch that has been applied.
+func (w *writer) tell() {
+	for i := range w.batch {
+		w.oracle.Add(w.p, w.next[w.p], &w.batch[i], w.now)
+		w.next[w.p]++
+	}
+	w.batch = w.batch[:0]
+	w.fold.Reset()
+}
+
+func (w *writer) applyAndTell() {
+	w.t.Helper()
+	if err := w.store.Apply(w.t.Context(), w.fold); err != nil {
+		w.t.Fatal(err)
+	}
+	w.tell()
+}
+
+func (s *stream) results(n int) []event.Result {
+	out := make([]event.Result, n)
+	for i := range out {
+		out[i] = s.result()
+	}
+	return out
+}
+
+// applies tells whether the command is the apply script of the store.
+func applies(s *Store, cmd redis.Cmder) bool {
+	args := cmd.Args()
+	return cmd.Name() == "evalsha" && args[1] == s.scripts.apply.Hash()
+}
+
+// again makes one event the only one of a record.
+func again(e event.Event) event.Result { return event.Result{Events: []event.Event{e}} }

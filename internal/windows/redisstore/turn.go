@@ -63,6 +63,7 @@ func (t *turn) wait(ctx context.Context) error {
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return fmt.Errorf("take a turn: %w", err)
 		}
+		t.sh.contended = true
 		switch {
 		case have != "" && have == t.token:
 			if err := t.s.client.PExpire(ctx, key, t.s.turnLife).Err(); err != nil {

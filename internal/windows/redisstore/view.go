@@ -32,13 +32,9 @@ func (v *view) arg(looks bool) string {
 
 // view reads the version, and brings the shard's layout up to date.
 func (s *Store) view(ctx context.Context, sh *shard) (view, error) {
-	var head *redis.SliceCmd
-	var turn *redis.IntCmd
-	err := s.together(ctx, func(c redis.Cmdable) []redis.Cmder {
-		head, turn = c.HMGet(ctx, sh.meta, "ver", "rb", "rs", "db", "ds", "newest"), c.Exists(ctx, sh.base+"turn")
-		return []redis.Cmder{head, turn}
-	})
-	if err != nil {
+	p := s.client.Pipeline()
+	head, turn := p.HMGet(ctx, sh.meta, "ver", "rb", "rs", "db", "ds", "newest"), p.Exists(ctx, sh.base+"turn")
+	if _, err := p.Exec(ctx); err != nil {
 		return view{}, fmt.Errorf("read the version of the buckets: %w", err)
 	}
 	values := head.Val()
@@ -135,21 +131,17 @@ func (s *Store) readChunks(ctx context.Context, sh *shard, v view, name string, 
 // (shard.keys). The version is read again after them: had they been those of a later one, and did Redis then come
 // back with data from before it, the script would take what was never in the state. The error is errStale when it is another one.
 func (s *Store) readBuckets(ctx context.Context, sh *shard, v view, names []string) ([]packed, error) {
+	p := s.client.Pipeline()
 	var cmds []*redis.SliceCmd
-	var head *redis.SliceCmd
-	err := s.together(ctx, func(c redis.Cmdable) (all []redis.Cmder) {
-		for part := range slices.Chunk(names, bucketsAtOnce) {
-			keys := make([]string, 0, len(part)+1)
-			for _, name := range part {
-				keys = append(keys, sh.base+name)
-			}
-			cmd := c.MGet(ctx, append(keys, sh.never)...)
-			cmds, all = append(cmds, cmd), append(all, cmd)
+	for part := range slices.Chunk(names, bucketsAtOnce) {
+		keys := make([]string, 0, len(part)+1)
+		for _, name := range part {
+			keys = append(keys, sh.base+name)
 		}
-		head = c.HMGet(ctx, sh.meta, "ver")
-		return append(all, head)
-	})
-	if err != nil {
+		cmds = append(cmds, p.MGet(ctx, append(keys, sh.never)...))
+	}
+	head := p.HMGet(ctx, sh.meta, "ver")
+	if _, err := p.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("read buckets: %w", err)
 	}
 	if version, _ := head.Val()[0].(string); version != v.version {
@@ -164,21 +156,4 @@ func (s *Store) readBuckets(ctx context.Context, sh *shard, v view, names []stri
 		}
 	}
 	return out, nil
-}
-
-// together sends commands of one shard in one round trip, or, to a cluster, one after the other: the client library may give a command of
-// a pipeline to two servers at once while a slot moves, and both write its result.
-func (s *Store) together(ctx context.Context, ask func(redis.Cmdable) []redis.Cmder) error {
-	if _, cluster := s.client.(*redis.ClusterClient); !cluster {
-		p := s.client.Pipeline()
-		ask(p)
-		_, err := p.Exec(ctx)
-		return err
-	}
-	for _, cmd := range ask(s.client) {
-		if err := cmd.Err(); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -14,6 +14,47 @@ import (
 	"sendwatch/internal/windows"
 )
 
+// Between the reading and the script of one process another writes to the same buckets: some of the same events, and others of
+// the same recipients.
+func TestSomebodyElseWroteMeanwhile(t *testing.T) {
+	onAll(t, func(t *testing.T, client redis.UniversalClient) {
+		o := options(t)
+		o.BucketEntries = 4
+		r := newRig(t, client, o)
+		slow := connect(t, addressOf(client))
+		a, b := newWriter(r, slow, o, 0), newWriter(r, client, o, 1)
+		b.store.turnLife = time.Millisecond // it writes in a's turn too
+		s := newStream(11, 30)
+		tries, meanwhile := 0, func() {}
+		slow.AddHook(trip{before: func(cmd redis.Cmder) error {
+			if applies(a.store, cmd) {
+				tries++
+				meanwhile()
+			}
+			return nil
+		}})
+		const batches = 25
+		for i := range batches {
+			shared := s.results(6)
+			b.take(shared...)
+			b.take(s.results(4)...)
+			a.take(s.results(20)...)
+			a.take(shared...)
+			for range i % 3 {
+				a.take(s.results(8)...)
+			}
+			meanwhile = sync.OnceFunc(b.applyAndTell)
+			a.applyAndTell()
+		}
+		if tries < 2*batches || tries > 3*batches {
+			t.Errorf("%d tries for %d batches", tries, batches)
+		}
+		spans := spansFrom(t0.AddDate(0, 0, -2), s.at.Add(2*time.Hour))
+		a.check(spans, s.tenants, s.recipients)
+		b.check(spans, s.tenants, s.recipients)
+	})
+}
+
 // kept reads every key below the prefix, and returns what puts them back as they were.
 func kept(t *testing.T, client redis.UniversalClient, prefix string) (putBack func()) {
 	t.Helper()
@@ -173,63 +214,6 @@ func TestANewestTimeThatIsUndone(t *testing.T) {
 		c.applyAndTell()
 		if newest, err := a.store.Newest(t.Context()); err != nil || !newest.Equal(t0) {
 			t.Errorf("the newest time is %v, want %v (%v)", newest, t0, err)
-		}
-	})
-}
-
-// A turn that ends while its holder still reads is taken again.
-func TestATurnThatWasTooShort(t *testing.T) {
-	onAll(t, func(t *testing.T, client redis.UniversalClient) {
-		o := options(t)
-		r := newRig(t, client, o)
-		line := connect(t, addressOf(client))
-		a, b := newWriter(r, line, o, 0), newWriter(r, client, o, 1)
-		s := newStream(14, 30)
-		turn := a.store.shards[0].base + "turn"
-		tries := 0
-		line.AddHook(trip{before: func(cmd redis.Cmder) error {
-			if !applies(a.store, cmd) {
-				return nil
-			}
-			if tries++; tries == 2 { // the first try had no turn, the second had one that has come to its end
-				client.Del(t.Context(), turn)
-			}
-			if client.Exists(t.Context(), turn).Val() == 0 && tries < 20 { // nobody holds the other back
-				b.take(s.results(3)...)
-				b.applyAndTell()
-			}
-			return nil
-		}})
-		a.take(s.results(60)...)
-		a.applyAndTell()
-		if tries > 4 {
-			t.Errorf("%d tries", tries)
-		}
-	})
-}
-
-// Batches that look nothing up, but are newer and newer, must not keep one that does from getting through.
-func TestNewerTimesHoldNobodyUp(t *testing.T) {
-	onAll(t, func(t *testing.T, client redis.UniversalClient) {
-		o := options(t)
-		r := newRig(t, client, o)
-		line := connect(t, addressOf(client))
-		a, b := newWriter(r, line, o, 0), newWriter(r, client, o, 1)
-		s := newStream(15, 30)
-		tries := 0
-		line.AddHook(trip{before: func(cmd redis.Cmder) error {
-			if applies(a.store, cmd) {
-				if tries++; tries < 20 {
-					b.take(again(event.Event{Type: event.Delivery, Tenant: "acme", IP: "192.0.2.1", Time: t0.Add(time.Duration(tries) * time.Hour * 24)}))
-					b.applyAndTell()
-				}
-			}
-			return nil
-		}})
-		a.take(s.results(60)...)
-		a.applyAndTell()
-		if tries > 3 {
-			t.Errorf("%d tries", tries)
 		}
 	})
 }
