@@ -155,20 +155,6 @@ func (b *Book) SetStatus(partitions []windows.PartitionStatus, totals windows.To
 	b.partitions, b.totals = partitions, totals
 }
 
-// See tells of an event of a recipient.
-func (b *Book) See(tenant, recipient string, kind engagement.Kind, at time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	key := [2]string{tenant, recipient}
-	r, ok := b.recipients[key]
-	if !ok {
-		r = engagement.NewRecipient()
-	}
-	bounds := b.shape.Engagement.At(engagement.DayOf(at))
-	r.See(kind, engagement.InstantOf(at), &bounds)
-	b.recipients[key] = r
-}
-
 // open begins a reader's call: it fails when the book is broken. The caller holds the lock.
 func (b *Book) open(ctx context.Context) error { return cmp.Or(b.fault, ctx.Err()) }
 
@@ -279,44 +265,6 @@ func (b *Book) Alert(ctx context.Context, id string) ([]alerts.Record, error) {
 	return history, nil
 }
 
-// recordLog lets a Book be an answer.AlertLog beside its clock, which is called Now too.
-type recordLog struct{ b *Book }
-
-var _ answer.AlertLog = recordLog{}
-
-// Now is the end of the log.
-func (l recordLog) Now(ctx context.Context) (answer.LogPosition, error) {
-	l.b.mu.Lock()
-	defer l.b.mu.Unlock()
-	return answer.LogPosition{int64(len(l.b.log))}, l.b.open(ctx)
-}
-
-// Resume finds a record.
-func (l recordLog) Resume(ctx context.Context, token string) (answer.LogPosition, bool, error) {
-	l.b.mu.Lock()
-	defer l.b.mu.Unlock()
-	for i := range l.b.log {
-		if l.b.log[i].Token() == token {
-			return answer.LogPosition{int64(i + 1)}, true, l.b.open(ctx)
-		}
-	}
-	return answer.LogPosition{0}, false, l.b.open(ctx)
-}
-
-// After reads on.
-func (l recordLog) After(ctx context.Context, p answer.LogPosition, limit int) ([]alerts.Entry, answer.LogPosition, error) {
-	l.b.mu.Lock()
-	defer l.b.mu.Unlock()
-	if err := l.b.open(ctx); err != nil {
-		return nil, nil, err
-	}
-	var out []alerts.Entry
-	for i := p[0]; i < min(p[0]+int64(limit), int64(len(l.b.log))); i++ {
-		out = append(out, alerts.Entry{Record: l.b.log[i], Encoded: l.b.log[i].Encode()})
-	}
-	return out, answer.LogPosition{p[0] + int64(len(out))}, nil
-}
-
 // Partitions implements answer.StatusReader.
 func (b *Book) Partitions(ctx context.Context) ([]windows.PartitionStatus, error) {
 	b.mu.Lock()
@@ -341,70 +289,6 @@ func (b *Book) Redis(ctx context.Context) (answer.Redis, error) {
 	return answer.Redis{Reachable: true, Version: "7.0.15", Mode: "standalone", Shards: 1, Schema: 1, Prefix: "sendwatch",
 		UsedMemoryBytes: 48_211_904, MaxMemoryPolicy: "noeviction", Keys: 18_204}, nil
 }
-
-// Cohorts implements answer.EngagementReader.
-func (b *Book) Cohorts(ctx context.Context, tenant string, _ engagement.Day) (*engagement.Cohorts, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	cohorts, stranger := engagement.NewCohorts(), engagement.NewRecipient()
-	for key, r := range b.recipients {
-		if key[0] == tenant {
-			cohorts.Move(&stranger, &r)
-		}
-	}
-	return cohorts, b.open(ctx)
-}
-
-// Recipient implements answer.EngagementReader.
-func (b *Book) Recipient(ctx context.Context, tenant, recipient string) (engagement.Recipient, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r, ok := b.recipients[[2]string{tenant, recipient}]
-	if !ok {
-		r = engagement.NewRecipient()
-	}
-	return r, b.open(ctx)
-}
-
-// Standings implements audience.Recipients.
-func (b *Book) Standings(tenant string, at time.Time) (audience.Standings, error) {
-	return &standings{book: b, tenant: tenant, bounds: b.shape.Engagement.At(engagement.DayOf(at))}, nil
-}
-
-type standings struct {
-	book   *Book
-	tenant string
-	bounds engagement.Bounds
-
-	mu        sync.Mutex
-	addresses []string // by their number
-}
-
-// Number implements audience.Standings.
-func (s *standings) Number(address []byte) uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.addresses = append(s.addresses, string(address))
-	return uint64(len(s.addresses) - 1)
-}
-
-// Find implements audience.Standings.
-func (s *standings) Find(ctx context.Context, numbers []uint64, out []audience.Standing) error {
-	for i, n := range numbers {
-		s.mu.Lock()
-		address := s.addresses[n]
-		s.mu.Unlock()
-		r, err := s.book.Recipient(ctx, s.tenant, address)
-		if err != nil {
-			return err
-		}
-		out[i] = audience.Standing{State: r.State(&s.bounds), Suppression: r.Suppression()}
-	}
-	return nil
-}
-
-// Close implements audience.Standings.
-func (s *standings) Close() {}
 
 // IPs implements answer.IPReader.
 func (b *Book) IPs(ctx context.Context, _ time.Time) ([]any, error) {
