@@ -103,6 +103,14 @@ func (h *Holder) trouble(what string, err error) {
 	}
 }
 
+// untroubled forgets what an earlier term waited for: it is somebody else's now.
+func (h *Holder) untroubled() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.troubles)
+	h.status.Trouble = ""
+}
+
 // Run takes the lease whenever it can and evaluates while it has it, until the context ends.
 func (h *Holder) Run(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -114,6 +122,9 @@ func (h *Holder) Run(ctx context.Context) {
 			return
 		}
 		h.trouble("lease", err)
+		if err == nil && holder != h.o.Owner {
+			h.untroubled()
+		}
 		if err != nil || holder != h.o.Owner {
 			h.note(func(s *Status) { s.Holder = holder })
 			sleep(ctx, min(h.o.LeaseTime/6, h.o.EvaluateEvery))

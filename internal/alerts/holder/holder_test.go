@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -260,6 +261,96 @@ func TestWaitsForRedisAndTopic(t *testing.T) {
 	if got := w.topic.firsts(t); len(got) != 2 {
 		t.Errorf("%v: expected fired and escalated", w.topic.tokens())
 	}
+}
+
+// TestReadsTheTopicAgainSoon: a look at the topic that failed once is repeated soon, not after the whole time between two looks,
+// for as long as which the process would say that it waits for the topic.
+func TestReadsTheTopicAgainSoon(t *testing.T) {
+	w := newWorld(t)
+	const every = 3 * time.Second
+	topic := &failsOnce{topic: w.topic, at: 2} // the first look is that of the take-over
+	p := w.startOn("one", nil, topic, func(o *Options) { o.ReadBackEvery = every })
+	w.eventually("a look after the one that failed", func() bool { return topic.after() > 0 })
+	if got := topic.after(); got > every/2 {
+		t.Errorf("read again after %v, with a look every %v", got, every)
+	}
+	w.eventually("no trouble", func() bool { return p.holder.Status().Trouble == "" })
+}
+
+// failsOnce is an alert topic of which one look fails.
+type failsOnce struct {
+	*topic
+	at int
+
+	mu     sync.Mutex
+	looks  int
+	failed time.Time
+	passed time.Duration // from that look to the next
+}
+
+func (f *failsOnce) After(ctx context.Context, from alerts.TopicPosition, visit func([]alerts.Entry, alerts.TopicPosition) error) error {
+	f.mu.Lock()
+	f.looks++
+	look := f.looks
+	switch look {
+	case f.at:
+		f.failed = time.Now()
+	case f.at + 1:
+		f.passed = time.Since(f.failed)
+	}
+	f.mu.Unlock()
+	if look == f.at {
+		return errFlaky
+	}
+	return f.topic.After(ctx, from, visit)
+}
+
+func (f *failsOnce) after() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.passed
+}
+
+// TestTroubleEndsWithTheTerm: a process that another one took over from does not say for ever what it waited for.
+func TestTroubleEndsWithTheTerm(t *testing.T) {
+	w := newWorld(t)
+	cut := make(chan struct{})
+	first := w.startOn("one", nil, w.topic, func(o *Options) {
+		o.Leases = cutOff{o.Leases, cut}
+	})
+	w.settled()
+	w.topic.mu.Lock()
+	w.topic.closed = true
+	w.topic.mu.Unlock()
+	w.eventually("trouble with the topic", func() bool { return first.holder.Status().Trouble != "" })
+	close(cut) // the first one's renewals do not arrive any more
+	w.start("two", nil)
+	w.eventually("the other one has it", func() bool { return first.holder.Status().Holder == "two" })
+	w.eventually("no trouble of the first", func() bool { return first.holder.Status().Trouble == "" })
+}
+
+// cutOff are leases whose renewals are lost, and which are asked for late, once cut is closed.
+type cutOff struct {
+	Leases
+	cut chan struct{}
+}
+
+func (c cutOff) Renew(ctx context.Context, lease alerts.Lease, ttl time.Duration) error {
+	select {
+	case <-c.cut:
+		return alerts.ErrLeaseLost
+	default:
+		return c.Leases.Renew(ctx, lease, ttl)
+	}
+}
+
+func (c cutOff) Acquire(ctx context.Context, owner string, ttl time.Duration) (alerts.Lease, string, error) {
+	select {
+	case <-c.cut:
+		sleep(ctx, 4*ttl)
+	default:
+	}
+	return c.Leases.Acquire(ctx, owner, ttl)
 }
 
 func TestReloadAndStale(t *testing.T) {

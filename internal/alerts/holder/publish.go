@@ -2,7 +2,6 @@ package holder
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"sendwatch/internal/alerts"
@@ -78,28 +77,28 @@ func (t *term) followTopic(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		err := h.o.Topic.After(ctx, at, func(entries []alerts.Entry, next alerts.TopicPosition) error {
-			part := topicPart{entries, next, make(chan error, 1)}
-			select {
-			case t.readBack <- part:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			select {
-			case err := <-part.done:
-				if err == nil {
-					at = next
+		// An error that passes is tried again soon: until then the process says that it waits for the topic.
+		err := h.retry(ctx, "reading the alert topic", 0, func() error {
+			return h.o.Topic.After(ctx, at, func(entries []alerts.Entry, next alerts.TopicPosition) error {
+				part := topicPart{entries, next, make(chan error, 1)}
+				select {
+				case t.readBack <- part:
+				case <-ctx.Done():
+					return context.Cause(ctx)
 				}
-				return err
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
+				select {
+				case err := <-part.done:
+					if err == nil {
+						at = next
+					}
+					return err
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			})
 		})
-		if errors.Is(err, alerts.ErrLeaseLost) || errors.Is(err, alerts.ErrConflict) {
-			return // the loop ends the term
-		}
-		if ctx.Err() == nil {
-			h.trouble("reading the alert topic", err)
+		if err != nil {
+			return // the loop ends the term, or has ended
 		}
 	}
 }

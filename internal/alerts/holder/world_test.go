@@ -243,8 +243,8 @@ func (w *world) start(name string, hook func(*process, Step)) *process {
 	return w.startOn(name, hook, w.topic)
 }
 
-// startOn runs a process with another alert topic than the one in memory.
-func (w *world) startOn(name string, hook func(*process, Step), topic Topic) *process {
+// startOn runs a process with another alert topic than the one in memory, and other options.
+func (w *world) startOn(name string, hook func(*process, Step), topic Topic, changes ...func(*Options)) *process {
 	w.t.Helper()
 	p := &process{w: w, done: make(chan struct{}), dead: make(chan struct{})}
 	part := w.store.Partition(0)
@@ -256,6 +256,9 @@ func (w *world) startOn(name string, hook func(*process, Step), topic Topic) *pr
 	}
 	if hook != nil {
 		o.Hook = func(s Step) { hook(p, s) }
+	}
+	for _, change := range changes {
+		change(&o)
 	}
 	var err error
 	if p.holder, err = New(o); err != nil {
