@@ -79,10 +79,11 @@ func (a *Applier) due(now time.Time) (wait time.Duration, due bool) {
 		every = a.options.BacklogEvery
 	}
 	age := now.Sub(b.since)
-	if a.flush || b.full(a.options.MaxBatch) || age >= every {
+	// A batch begun in the future was begun by a clock that has been set back: when it will have its age, nobody knows.
+	if a.flush || b.full(a.options.MaxBatch) || age >= every || age < 0 {
 		return 0, true
 	}
-	return every - max(age, 0), false
+	return every - age, false
 }
 
 // swap takes the active batch out. From here on its lanes begin where it ends.
