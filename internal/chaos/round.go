@@ -53,6 +53,9 @@ func (p *parts) newRound(ctx context.Context, o *Options, seed uint64) (*round, 
 			r.shards = 16
 		}
 	}
+	if err := p.emptyRedis(ctx); err != nil {
+		return nil, err
+	}
 	for topic, n := range map[string]int{r.topic(): mainPartitions, r.names.loose(): loosePartitions} {
 		if err := testparts.MakeTopic(p.broker.Addr, topic, n); err != nil {
 			return nil, err

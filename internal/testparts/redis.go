@@ -76,7 +76,8 @@ func NewRedis(dir string, o RedisOptions) (*RedisServer, error) {
 			name, value, _ := strings.Cut(setting, " ")
 			args = append(args, "--"+name, value)
 		}
-		s.process = &process{name: "redis " + loopback(s.port), path: path, args: args, dir: s.Dir, log: s.Dir + ".log", within: 20 * time.Second}
+		s.process = &process{name: "redis " + loopback(s.port), path: path, args: args, dir: s.Dir, log: s.Dir + ".log",
+			within: time.Minute} // it may have much to load, on a busy machine
 		s.ready = func() bool { return strings.HasPrefix(ask(loopback(s.port), "PING"), "+PONG") }
 		r.Nodes = append(r.Nodes, s)
 		r.Addrs = append(r.Addrs, loopback(s.port))
