@@ -102,6 +102,7 @@ func (s *Store) applyShard(ctx context.Context, f *windows.Fold, i int) error {
 		if !again {
 			sh.encoder.noteListed()
 			s.maintain(ctx, sh)
+			s.sweeper.afterApply(ctx, sh)
 			return nil
 		}
 	}

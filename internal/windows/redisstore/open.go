@@ -63,7 +63,7 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Store,
 		return nil, err
 	}
 	s.hashers.New = func() any { return engagement.NewHasher(s.key) }
-	s.sweeper.s, s.sweeper.wait = s, settleFor
+	s.sweeper.s, s.sweeper.wait, s.sweeper.idle = s, settleFor, idleFor
 	return s, nil
 }
 

@@ -155,7 +155,7 @@ func (s *Store) Forget(ctx context.Context, tenant string, addresses []string) (
 	var n int64
 	for i, sh := range s.shards {
 		for part := range slices.Chunk(packed[i], whoBytes*lookupBatch) {
-			gone, err := s.scripts.forget.Run(ctx, s.client, sh.keys(), sh.base, tenant, part, stepTag()).Int64()
+			gone, err := s.forget(ctx, sh, tenant, part)
 			if err != nil {
 				return n, fmt.Errorf("forget recipients: %w", err)
 			}
@@ -163,6 +163,19 @@ func (s *Store) Forget(ctx context.Context, tenant string, addresses []string) (
 		}
 	}
 	return n, nil
+}
+
+// forget erases some recipients of one shard, in a turn of its own: a long list would keep applies out otherwise, who begin anew
+// whenever buckets have changed.
+func (s *Store) forget(ctx context.Context, sh *shard, tenant string, whos []byte) (int64, error) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	t := turn{s: s, sh: sh, wants: true}
+	if err := t.wait(ctx); err != nil {
+		return 0, err
+	}
+	defer t.release(ctx)
+	return s.scripts.forget.Run(ctx, s.client, sh.keys(), sh.base, tenant, whos, stepTag()).Int64()
 }
 
 // daysInCohort is how many days share a hash of cohorts.

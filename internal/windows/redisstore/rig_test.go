@@ -65,7 +65,7 @@ func open(t testing.TB, client redis.UniversalClient, o Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.sweeper.wait = 0
+	s.sweeper.wait, s.sweeper.idle = 0, 0
 	return s
 }
 

@@ -21,6 +21,7 @@ type shard struct {
 	position  map[string]position
 	compact   []string // keys of counts to be compacted
 	encoder   encoder
+	swept     swept
 }
 
 func newShard(base string) *shard {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -271,6 +272,111 @@ func TestNewerTimesHoldNobodyUp(t *testing.T) {
 		a.applyAndTell()
 		if tries > 3 {
 			t.Errorf("%d tries", tries)
+		}
+	})
+}
+
+// Sweeps change packed buckets, too. At whatever pace and in whichever process, they keep no apply from getting through, and what is
+// written to is swept all the same.
+func TestSweepsKeepNobodyOut(t *testing.T) {
+	onAll(t, func(t *testing.T, client redis.UniversalClient) {
+		o := options(t)
+		o.BucketEntries = 3
+		writing := connect(t, addressOf(client))
+		r := newRig(t, writing, o)
+		r.store.sweeper.idle = idleFor
+		other := open(t, client, o)
+		other.sweeper.idle = idleFor
+		s := newStream(14, 300)
+		for range 600 {
+			r.add(p0, s.result())
+		}
+		r.apply()
+		entries := func() int {
+			have := client.HGetAll(t.Context(), r.store.shards[0].meta).Val()
+			recipients, _ := strconv.Atoi(have["rn"])
+			prints, _ := strconv.Atoi(have["dn"])
+			return recipients + prints
+		}
+		before := entries()
+
+		// All of it may go now, in many pieces. Both processes sweep for as long as the next batch is being read.
+		later := s.at.AddDate(2, 0, 0)
+		tries := 0
+		writing.AddHook(trip{
+			reading: func() {
+				for range 5 {
+					for _, store := range []*Store{r.store, other} {
+						if swept, err := store.Sweep(t.Context(), later); err != nil || swept.Entries > 0 {
+							t.Errorf("%d entries swept while a batch is applied, %v", swept.Entries, err)
+						}
+					}
+				}
+			},
+			before: func(cmd redis.Cmder) error {
+				if applies(r.store, cmd) {
+					tries++
+				}
+				return nil
+			},
+		})
+		r.now = later
+		one := event.Event{Type: event.Delivery, Time: later, ID: "later", Recipient: "later@example.org"}
+		r.add(p0, event.Result{Events: []event.Event{one}})
+		r.apply()
+		if tries != 1 {
+			t.Errorf("it took %d tries, want 1", tries)
+		}
+		if after := entries(); after >= before {
+			t.Errorf("nothing was swept after the apply: %d entries, %d before", after, before)
+		}
+
+		// Nobody writes any more: whoever is there sweeps the rest.
+		other.sweeper.idle = 20 * time.Millisecond
+		deadline := time.Now().Add(20 * time.Second)
+		for entries() > 2 {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d entries are left", entries())
+			}
+			if _, err := other.Sweep(t.Context(), later); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
+
+// A long erasure takes turns with those who write.
+func TestErasingKeepsNobodyOut(t *testing.T) {
+	onAll(t, func(t *testing.T, client redis.UniversalClient) {
+		o := options(t)
+		r := newRig(t, client, o)
+		s := newStream(15, 20)
+		for range 30 {
+			r.add(p0, s.result())
+		}
+		r.apply()
+		eraser := open(t, client, o)
+		key := r.store.shards[0].base + "turn"
+		if err := client.Set(t.Context(), key, "of somebody who writes", time.Hour).Err(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := eraser.Forget(t.Context(), s.tenants[0], s.recipients)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			t.Fatalf("erased in somebody else's turn, %v", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+		client.Del(t.Context(), key)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if have, err := client.Get(t.Context(), key).Result(); !errors.Is(err, redis.Nil) {
+			t.Errorf("a turn is left: %q, %v", have, err)
 		}
 	})
 }
