@@ -85,7 +85,7 @@ func (r *round) logTruncated(ctx context.Context) (string, error) {
 	}); err != nil {
 		return "", err
 	}
-	if err := r.oracle.Read(ctx, p.Topic, int(r.loose.Load())); err != nil {
+	if err := r.tellOracle(ctx, p.Topic, int(r.loose.Load())); err != nil {
 		return "", err
 	}
 	if err := testparts.DeleteRecords(r.broker.Addr, p.Topic, p.ID, from+lost); err != nil {

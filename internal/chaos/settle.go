@@ -18,7 +18,7 @@ func (r *round) settle(ctx context.Context) (*RoundReport, error) {
 		return nil, err
 	}
 	for topic, n := range map[string]int{r.topic(): mainPartitions, r.names.loose(): int(r.loose.Load())} {
-		if err := r.oracle.Read(ctx, topic, n); err != nil {
+		if err := r.tellOracle(ctx, topic, n); err != nil {
 			return nil, err
 		}
 	}
@@ -56,4 +56,14 @@ func (r *round) breakTheQuiet(ctx context.Context) error {
 		f = fault{"redis-older, quiet", 1, (*round).redisOlder, false}
 	}
 	return r.inject(ctx, f)
+}
+
+// tellOracle lets the oracle read a topic, again when a leader has just moved: what it has read already, it keeps.
+func (r *round) tellOracle(ctx context.Context, topic string, partitions int) error {
+	return until(ctx, 30*time.Second, "reading for the oracle", func() string {
+		if err := r.oracle.Read(ctx, topic, partitions); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 }
