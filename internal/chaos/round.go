@@ -53,7 +53,7 @@ func (p *parts) newRound(ctx context.Context, o *Options, seed uint64) (*round, 
 			r.shards = 16
 		}
 	}
-	if err := p.emptyRedis(ctx); err != nil {
+	if err := r.emptyRedis(); err != nil {
 		return nil, err
 	}
 	for topic, n := range map[string]int{r.topic(): mainPartitions, r.names.loose(): loosePartitions} {
@@ -82,6 +82,23 @@ func (p *parts) newRound(ctx context.Context, o *Options, seed uint64) (*round, 
 	}
 	r.joiner, err = p.newMonitor(r, fmt.Sprintf("monitor-%d", o.Monitors+1))
 	return r, err
+}
+
+// emptyRedis takes away what earlier rounds left: each start of Redis in this round would load it, and each copy copy it.
+func (r *round) emptyRedis() error {
+	nodes := r.redis.Nodes
+	if r.o.Cluster {
+		var err error
+		if nodes, err = r.nodesOf("master"); err != nil {
+			return err
+		}
+	}
+	for _, node := range nodes {
+		if _, err := node.Command("flushall"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *parts) newMonitor(r *round, name string) (*testparts.Monitor, error) {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"sendwatch/internal/alerts/redisstate"
 	"sendwatch/internal/engagement"
 	"sendwatch/internal/kafka"
@@ -177,19 +175,6 @@ func oracleOptions() memstore.Options {
 	r := engagement.DefaultRules()
 	return memstore.Options{Combinations: windows.DefaultCombinations(), Retention: windows.DefaultRetention(400), Late: 400 * 24 * time.Hour,
 		Horizon: horizon, Providers: windows.NewProviders(nil, []string{"outlook", "yahoo", "other"}), Engagement: &r}
-}
-
-// emptyRedis takes away what earlier rounds left: each start of Redis in this round would load it, and each copy copy it.
-func (p *parts) emptyRedis(ctx context.Context) error {
-	client, err := redisstore.Connect(redisstore.Connection{Addresses: p.redis.Addrs, Timeout: 3 * time.Second})
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if cluster, ok := client.(*redis.ClusterClient); ok {
-		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return master.FlushAll(ctx).Err() })
-	}
-	return client.FlushAll(ctx).Err()
 }
 
 // state opens a round's state on the straight way to Redis.
